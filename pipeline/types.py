@@ -1,0 +1,356 @@
+"""The nouns of a run, from a task to a dataset row: frozen, and strict about keys.
+
+`Domain` and its parts are in `pipeline.domain`. Nothing here executes; every value can be written as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from engine.types import Frozen, Message
+from pipeline.domain import Asked, CompareMode, Disclosure, Kind, Says
+from pipeline.errors import Status
+
+Cell = str | int | None
+FaultKind = Literal["timeout", "rate_limit", "transient", "lost_ack", "truncated"]
+StopReason = Literal[
+    "user_done", "agent_done", "transferred", "turn_limit", "call_limit", "token_limit", "malformed_limit"
+]
+Mistake = Literal[
+    "skipped_lookup", "wrong_argument", "wrong_entity", "missing_write", "extra_write", "premature_done",
+    "policy_violation", "invented_id", "malformed_call", "repeated_call", "ignored_fault", "wrong_answer",
+]  # fmt: skip
+
+
+# ---------------------------------------------------------------- change of state
+
+
+class RowInsert(Frozen):
+    """A row that exists at the end and did not at the start. `key`: its primary key's cells, in the key's order."""
+
+    table: str
+    key: tuple[Cell, ...]
+    row: dict[str, Cell]
+
+
+class CellUpdate(Frozen):
+    """A cell of a row that exists at both ends and differs."""
+
+    table: str
+    key: tuple[Cell, ...]
+    column: str
+    before: Cell
+    after: Cell
+
+
+class RowDelete(Frozen):
+    """A row that existed at the start and does not at the end; `row` is what it was."""
+
+    table: str
+    key: tuple[Cell, ...]
+    row: dict[str, Cell]
+
+
+class Change(Frozen):
+    """Net change, end against start, by primary key over captured rows; each part sorted by table, key, column."""
+
+    inserts: tuple[RowInsert, ...] = ()
+    updates: tuple[CellUpdate, ...] = ()
+    deletes: tuple[RowDelete, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not (self.inserts or self.updates or self.deletes)
+
+
+class TableShape(Frozen):
+    """What a verdict must know of a table; derived from the schema by `pipeline.world`.
+
+    `generated`: the primary key is an id from `new_id`, so its value says nothing.
+    `references`: column → referenced table, for single-column foreign keys.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    generated: bool
+    references: dict[str, str]
+    compare: dict[str, CompareMode]  # columns that are not `exact`
+
+
+# ---------------------------------------------------------------- tasks
+
+
+class Persona(Frozen):
+    """How a user speaks; what they want comes from the task. All texts are whole sentences, ready to be said."""
+
+    name: str
+    description: str  # for a model user: who this is and how they write
+    dates: Literal["iso", "day_month", "month_day", "weekday"]  # how they write a date
+    greetings: tuple[str, ...]  # before the first request; "" for none
+    asides: tuple[str, ...]  # small talk that may follow the first request; "" for none
+    confirms: tuple[str, ...]  # a clear yes to a proposal
+    unknowns: tuple[str, ...]  # "I don't know" / "no preference", when asked for what they were not told
+    insists: tuple[str, ...]  # pressing once when refused, where the intent has no `pushes`
+
+
+class Source(Frozen):
+    """Where an argument's value comes from, so that an expert can take it from what it was told or saw.
+
+    const: `value`. told: the fact `name`. seen: result `name`, then `path`; where the result is a list, `where` picks
+    the row whose cells equal (column → another Source), and `pick` says which of those: the only one, or the first.
+    text: template `value` over told facts and seen results.
+    """
+
+    by: Literal["const", "told", "seen", "text"]
+    name: str = ""
+    path: tuple[str | int, ...] = ()
+    where: dict[str, Source] = {}
+    pick: Literal["only", "first"] = "only"
+    value: Any = None
+
+
+class PlanStep(Frozen):
+    """A call of a right plan, with where each argument comes from. `key` names its result within the plan."""
+
+    key: str
+    tool: str
+    arguments: dict[str, Source]
+    writes: bool
+    confirm: bool
+
+
+class Goal(Frozen):
+    """One intent as one task has it: what the user wants, knows and says, and the plans that are right.
+
+    `values` are the draw: the verifier's side of the task. An expert is given a Goal without them (`for_expert`).
+    """
+
+    intent: str
+    kind: Kind
+    values: dict[str, Cell]
+    facts: dict[str, Disclosure]
+    opening: str  # as the user says it
+    templates: tuple[str, ...]  # every phrasing it may have been said by: how an expert reads it
+    tells: dict[str, str] = {}  # fact → the user's words when asked
+    asked: dict[str, Asked] = {}
+    push: str | None = None
+    says: Says = Says()
+    rule: str | None = None
+    plans: tuple[tuple[PlanStep, ...], ...]
+    answers: tuple[str, ...] = ()
+    success: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+
+    def for_expert(self) -> Goal:
+        """The structure of the goal without the draw and without the user's side of the story."""
+        return self.model_copy(update={"values": {}, "opening": "", "tells": {}, "push": None})
+
+
+class Answer(Frozen):
+    """A value that must be communicated. `money`: it is in minor units, communicated in major ones.
+
+    `new_in`: the value is the id of a row that the plan inserts into this table, so it differs from run to run.
+    `tool`: the call that produced it, if one did; the answer counts only after such a call.
+    """
+
+    label: str
+    value: Cell
+    money: bool = False
+    new_in: str | None = None
+    tool: str | None = None
+
+
+class Expected(Frozen):
+    """One right outcome: the net change of one plan, with what must be told and what must hold.
+
+    `mentions`: (table, key of an inserted row, column, values that its text must hold).
+    `bindings`: parameters for each check, by goal.
+    """
+
+    plan: str  # which plan of each goal, for messages: "gold", "gold+or1", "gold berth_id=B07"
+    change: Change
+    answers: tuple[Answer, ...] = ()
+    mentions: tuple[tuple[str, tuple[Cell, ...], str, tuple[Answer, ...]], ...] = ()
+    checks: tuple[tuple[str, dict[str, Cell]], ...] = ()  # (SQL, bindings)
+
+
+class Task(Frozen):
+    """A task over one world. `index` is its position in the run's work list; everything else follows from it."""
+
+    task_id: str
+    index: int
+    domain: str
+    domain_version: str
+    kind: Kind
+    difficulty: int  # 1 (a look-up) to 5
+    language: str
+    persona: Persona
+    world_seed: int
+    seed: int
+    goals: tuple[Goal, ...] = Field(min_length=1)
+    expected: tuple[Expected, ...] = Field(min_length=1)
+    allow: tuple[str, ...] = ()  # tables or table.column that may change besides
+
+
+class DroppedTask(Frozen):
+    """A position of the work list from which no task came, and why."""
+
+    index: int
+    domain: str
+    reason: str
+    detail: str
+
+
+# ---------------------------------------------------------------- episodes and trajectories
+
+
+class Episode(Frozen):
+    """One attempt at a task; `episode_id` and `seed` follow from task and attempt."""
+
+    episode_id: str
+    task: Task
+    attempt: int
+    seed: int
+    agent_spec: str
+    mistake_rate: float = 0.0
+
+
+class Call(Frozen):
+    """One executed (or refused) tool call. Exactly one of `result` and `error` is set, both as text.
+
+    `turn`: how many assistant messages there were, this one included (the agent), or had been (the user).
+    `arguments`: JSON text as the caller wrote it. `result`: JSON text. `state_hash`: hash of the change since the start.
+    """
+
+    index: int
+    turn: int
+    actor: Literal["agent", "user"]
+    call_id: str
+    name: str
+    arguments: str
+    ok: bool
+    result: str | None
+    error: str | None
+    fault: FaultKind | None = None
+    tier: Literal["sql", "workspace", "mcp", "model"] = "sql"
+    wrote: bool = False
+    state_hash: str = ""
+
+
+class Trajectory(Frozen):
+    """What happened in one episode, whole: enough to judge it and to replay it."""
+
+    episode_id: str
+    task_id: str
+    attempt: int
+    seed: int
+    agent: str
+    user: str
+    agent_spec: str
+    status: Status
+    stop_reason: StopReason | None
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, Any], ...]  # OpenAI wire form, as the agent saw them
+    calls: tuple[Call, ...]
+    change: Change
+    state_before: str
+    state_after: str
+    mistakes: tuple[Mistake, ...] = ()
+    n_turns: int = 0
+    n_faults: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    failure: str | None = None  # evidence of a status other than ok
+
+
+# ---------------------------------------------------------------- rubrics and verdicts
+
+
+class Criterion(Frozen):
+    """One question of a rubric. `choices` run from worst to best; `bar` is the index of the least choice that passes.
+
+    by code: `check` names a function of `pipeline.judging.criteria`, or `sql` is true over state, call_log and
+    user_turns. by model: a judge answers `question`.
+    """
+
+    name: str
+    question: str
+    choices: tuple[str, ...] = Field(min_length=2)
+    bar: int = 1
+    weight: float = 1.0
+    gates: bool = False
+    by: Literal["code", "model"]
+    check: str | None = None
+    sql: str | None = None
+    options: dict[str, int] = {}  # numbers that a check reads, such as a budget
+
+
+class Rubric(Frozen):
+    name: str
+    title: str
+    criteria: tuple[Criterion, ...]
+
+
+class Score(Frozen):
+    """What became of one criterion. `choice`, `score` and `passed` are None when it was not scored."""
+
+    name: str
+    by: Literal["code", "model"]
+    choice: str | None
+    score: float | None  # 0 (worst) to 1 (best)
+    passed: bool | None
+    reason: str
+    evidence: str = ""
+    gates: bool = False
+    weight: float = 1.0
+
+
+class Difference(Frozen):
+    """One way in which what happened is not what was expected: table, key, column, expected, actual."""
+
+    kind: Literal["missing", "extra", "cell", "answer", "check", "invariant", "wrote", "mention", "search"]
+    table: str = ""
+    key: tuple[Cell, ...] = ()
+    column: str = ""
+    expected: Cell = None
+    actual: Cell = None
+    detail: str = ""
+
+    def __str__(self) -> str:
+        place = ".".join(p for p in (self.table, "/".join(map(str, self.key)), self.column) if p)
+        parts = [self.kind, place, self.detail]
+        if self.kind in ("cell", "mention", "answer"):
+            parts.append(f"expected {self.expected!r}, got {self.actual!r}")
+        return " ".join(p for p in parts if p)
+
+
+class StateVerdict(Frozen):
+    """Whether the final state is one of the expected ones; on failure, how it differs from the nearest."""
+
+    passed: bool
+    plan: str  # the expected outcome that matched, or the nearest
+    differences: tuple[Difference, ...] = ()
+
+
+class Verdict(Frozen):
+    """passed = state ∧ every gating criterion at its bar. None: not scored, which is never 0 and never a pass."""
+
+    episode_id: str
+    state: StateVerdict | None
+    scores: tuple[Score, ...]
+    passed: bool | None
+    score: float | None
+    failure: str | None = None  # a judge's failure, when it had one
+
+
+class Record(Frozen):
+    """A judged episode: the unit that filters look at and that becomes one dataset row."""
+
+    task: Task
+    trajectory: Trajectory
+    verdict: Verdict
+    drop_reason: str | None = None
