@@ -1,0 +1,101 @@
+# One command each for the things people do with Toolworlds. `make` alone lists them.
+#
+# Values reach the commands through the environment, never by pasting them into a command line, so that spaces, quotes and
+# dollars in them arrive as they were typed.
+
+PYTHON   ?= python3
+TASKS    ?= 200
+ATTEMPTS ?= 2
+SEED     ?= 0
+RUNNER   ?= local
+override SQL := $(value SQL)
+export PYTHON DOMAIN TASKS ATTEMPTS SEED RUNNER MODEL USER_MODEL JUDGE WORKERS RUN NAME SQL EPISODE
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+READY := $(VENV)/.toolworlds-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup generate query show notebook replay check test verify lint bench
+.DELETE_ON_ERROR:
+
+help: ## List the commands
+	@echo 'usage: make <command> [NAME=value ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2} /^#:/{print "                  " substr($$0, 4)}' Makefile
+	@echo
+	@echo 'Start with: make generate DOMAIN=travel'
+
+setup: $(READY) ## Make .venv with everything that the other commands need; they do it by themselves when it is missing
+#: PYTHON=python3.12 chooses the interpreter (3.11 or newer)
+
+# The stamp is written last: as long as it is missing, or older than pyproject.toml, the next command installs again.
+# An environment whose pip runs is kept. Packages without RECORD were cut off while being installed: pip would take them
+# for complete, so they go first.
+$(READY): pyproject.toml
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Toolworlds needs Python 3.11 or newer; '$$PYTHON' is $$("$$PYTHON" --version 2>/dev/null || echo 'not there')." >&2; \
+	  for python in python3.11 python3.12 python3.13 python3.14; do \
+	    if $$python -c '' 2>/dev/null; then echo "This one would do: make $(or $(MAKECMDGOALS),setup) PYTHON=$$python" >&2; exit 1; fi; \
+	  done; \
+	  echo "Install a newer Python, then name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$$PYTHON' cannot make virtual environments: its venv module is missing." >&2; \
+	  echo "On Debian or Ubuntu: sudo apt install python3-venv. Or choose another interpreter with PYTHON=." >&2; exit 1; }
+	@echo 'Setting up $(VENV) (a few minutes the first time; needs the network) ...'
+	@$(PY) -m pip --version >/dev/null 2>&1 || "$$PYTHON" -m venv --clear $(VENV)
+	@for package in $(VENV)/lib/python3*/site-packages/*.dist-info; do \
+	  [ -e "$$package/RECORD" ] || rm -rf "$$package"; done
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[ray,notebook,test]' || { \
+	  echo 'The set-up did not finish. Nothing is broken: the same command goes on from here.' >&2; exit 1; }
+	@touch $(READY)
+
+generate: $(READY) ## Make a dataset: DOMAIN=travel writes runs/travel; the same command resumes
+#: TASKS=200 ATTEMPTS=2 SEED=0  how much, and from which seed; raising TASKS or ATTEMPTS extends a run
+#: RUNNER=local|ray WORKERS=n   where it runs;  RUN=name writes runs/name instead
+#: MODEL= USER_MODEL= JUDGE=    who acts, asks and judges, e.g. MODEL=openai:my-model@http://localhost:8000/v1
+	@[ -n "$$DOMAIN" ] || { echo 'Which domain? For example: make generate DOMAIN=travel' >&2; \
+	  echo "There are: $$(ls domains | tr '\n' ' ')" >&2; exit 2; }
+	@run=$${RUN:-$$(basename -- "$$DOMAIN")}; $(PY) -m pipeline generate --domain "$$DOMAIN" --out "runs/$$run" \
+	  --tasks "$$TASKS" --attempts "$$ATTEMPTS" --seed "$$SEED" --runner "$$RUNNER" $${WORKERS:+--workers "$$WORKERS"} \
+	  $${MODEL:+--model "$$MODEL"} $${USER_MODEL:+--user "$$USER_MODEL"} $${JUDGE:+--judge "$$JUDGE"}
+
+# What a person may leave out: the run, when there is only one.
+only_run = runs=$$(ls -d runs/*/ 2>/dev/null | sed 's|^runs/||; s|/$$||'); [ -n "$$RUN" ] || RUN=$$runs; \
+  [ -n "$$RUN" ] || { echo 'There is no run yet. Make one with: make generate DOMAIN=travel' >&2; exit 2; }; \
+  [ -d "runs/$$RUN" ] || { echo 'Which run? Say RUN=name with one of these:' >&2; echo "$$runs" >&2; exit 2; }
+
+query: $(READY) ## Ask a dataset: NAME=funnel RUN=travel, or SQL="select ..." RUN=travel
+	@$(only_run); [ -n "$$SQL$$NAME" ] || { echo 'What? NAME= takes one of these, SQL= any select:' >&2; \
+	  ls pipeline/queries | sed -n 's/\.sql$$//p' >&2; exit 2; }; \
+	if [ -n "$$SQL" ]; then NAME=$$SQL; fi; $(PY) -m pipeline query "$$NAME" --run "runs/$$RUN"
+
+show: $(READY) ## Read one conversation in the terminal: EPISODE=<id> RUN=travel
+	@$(only_run); [ -n "$$EPISODE" ] || { echo 'Which conversation? Say EPISODE=<id>; this lists some:' >&2; \
+	  echo "  make query RUN=$$RUN SQL='select episode_id, kind, passed from accepted limit 10'" >&2; exit 2; }; \
+	$(PY) -m pipeline show "runs/$$RUN" "$$EPISODE"
+
+notebook: $(READY) ## Run the notebook over a dataset: RUN=travel writes runs/travel/inspect_run.ipynb, plots included
+	@$(only_run); RUN="$$PWD/runs/$$RUN"; export RUN; cp notebooks/inspect_run.ipynb "$$RUN/inspect_run.ipynb"; \
+	$(PY) -m jupyter execute --inplace "$$RUN/inspect_run.ipynb" && \
+	echo "Open it in Jupyter or an editor that shows notebooks: $$RUN/inspect_run.ipynb"
+
+replay: $(READY) ## Execute every recorded call of a dataset again and compare: RUN=travel (EPISODE=<id> for one row)
+	@$(only_run); $(PY) -m pipeline replay "runs/$$RUN" $${EPISODE:+--episode "$$EPISODE"}
+
+check: $(READY) ## Examine a domain from its files: DOMAIN=travel or a folder; all of them without DOMAIN
+	@$(PY) -m pipeline check "$${DOMAIN:-all}"
+
+test: $(READY) ## Run the tests (a few minutes, no network)
+	@$(PY) -m pytest -n 2 --dist loadfile
+
+verify: $(READY) ## Run the long tables and storms as well
+	@$(PY) -m pytest -m 'verify or not verify'
+
+lint: $(READY) ## Look for slips in style, types and layers
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest tests/test_layers.py
+
+bench: $(READY) ## Measure what the project claims about speed and memory, beside a control
+	@$(PY) -m tests.bench
