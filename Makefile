@@ -16,7 +16,7 @@ PY    := $(VENV)/bin/python
 READY := $(VENV)/.toolworlds-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup generate query show notebook replay check test verify lint bench
+.PHONY: help setup generate domain-given query show notebook replay check test verify lint bench
 .DELETE_ON_ERROR:
 
 help: ## List the commands
@@ -30,35 +30,40 @@ setup: $(READY) ## Make .venv with everything that the other commands need; they
 #: PYTHON=python3.12 chooses the interpreter (3.11 or newer)
 
 # The stamp is written last: as long as it is missing, or older than pyproject.toml, the next command installs again.
-# An environment whose pip runs is kept. Packages without RECORD were cut off while being installed: pip would take them
-# for complete, so they go first.
+# An environment that works is kept, whatever PYTHON says. Packages without RECORD were cut off while being installed: pip
+# would take them for complete, so they go first.
+works = "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 $(READY): pyproject.toml
-	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Toolworlds needs Python 3.11 or newer; '$$PYTHON' is $$("$$PYTHON" --version 2>/dev/null || echo 'not there')." >&2; \
-	  for python in python3.11 python3.12 python3.13 python3.14; do \
-	    if $$python -c '' 2>/dev/null; then echo "This one would do: make $(or $(MAKECMDGOALS),setup) PYTHON=$$python" >&2; exit 1; fi; \
-	  done; \
-	  echo "Install a newer Python, then name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || { \
-	  echo "'$$PYTHON' cannot make virtual environments: its venv module is missing." >&2; \
-	  echo "On Debian or Ubuntu: sudo apt install python3-venv. Or choose another interpreter with PYTHON=." >&2; exit 1; }
 	@echo 'Setting up $(VENV) (a few minutes the first time; needs the network) ...'
-	@$(PY) -m pip --version >/dev/null 2>&1 || "$$PYTHON" -m venv --clear $(VENV)
+	@works() { $(works); }; \
+	if ! works $(PY) || ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  works "$$PYTHON" || { \
+	    echo "Toolworlds needs Python 3.11 or newer, and '$$PYTHON' is $$("$$PYTHON" --version 2>/dev/null || echo 'not there')." >&2; \
+	    for other in python3.11 python3.12 python3.13 python3.14 /path/to/python3; do if works $$other; then break; fi; done; \
+	    echo "Name one that is: make $(or $(MAKECMDGOALS),setup) PYTHON=$$other" >&2; exit 1; }; \
+	  "$$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "'$$PYTHON' cannot make virtual environments: its venv module is missing." >&2; \
+	    echo "On Debian or Ubuntu: sudo apt install python3-venv. Or choose another interpreter with PYTHON=." >&2; exit 1; }; \
+	  "$$PYTHON" -m venv --clear $(VENV); \
+	fi
 	@for package in $(VENV)/lib/python3*/site-packages/*.dist-info; do \
 	  [ -e "$$package/RECORD" ] || rm -rf "$$package"; done
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[ray,notebook,test]' || { \
-	  echo 'The set-up did not finish. Nothing is broken: the same command goes on from here.' >&2; exit 1; }
+	  echo 'The set-up did not finish: see above. The same command tries again and keeps what is there.' >&2; exit 1; }
 	@touch $(READY)
 
-generate: $(READY) ## Make a dataset: DOMAIN=travel writes runs/travel; the same command resumes
+generate: domain-given $(READY) ## Make a dataset: DOMAIN=travel writes runs/travel; the same command resumes
 #: TASKS=200 ATTEMPTS=2 SEED=0  how much, and from which seed; raising TASKS or ATTEMPTS extends a run
 #: RUNNER=local|ray WORKERS=n   where it runs;  RUN=name writes runs/name instead
 #: MODEL= USER_MODEL= JUDGE=    who acts, asks and judges, e.g. MODEL=openai:my-model@http://localhost:8000/v1
-	@[ -n "$$DOMAIN" ] || { echo 'Which domain? For example: make generate DOMAIN=travel' >&2; \
-	  echo "There are: $$(ls domains | tr '\n' ' ')" >&2; exit 2; }
 	@run=$${RUN:-$$(basename -- "$$DOMAIN")}; $(PY) -m pipeline generate --domain "$$DOMAIN" --out "runs/$$run" \
 	  --tasks "$$TASKS" --attempts "$$ATTEMPTS" --seed "$$SEED" --runner "$$RUNNER" $${WORKERS:+--workers "$$WORKERS"} \
 	  $${MODEL:+--model "$$MODEL"} $${USER_MODEL:+--user "$$USER_MODEL"} $${JUDGE:+--judge "$$JUDGE"}
+
+# Asked before the set-up, so that nobody waits for minutes to be told.
+domain-given:
+	@[ -n "$$DOMAIN" ] || { echo 'Which domain? For example: make generate DOMAIN=travel' >&2; \
+	  echo "There are: $$(ls domains | tr '\n' ' ')" >&2; exit 2; }
 
 # What a person may leave out: the run, when there is only one.
 only_run = runs=$$(ls -d runs/*/ 2>/dev/null | sed 's|^runs/||; s|/$$||'); [ -n "$$RUN" ] || RUN=$$runs; \
@@ -77,7 +82,7 @@ show: $(READY) ## Read one conversation in the terminal: EPISODE=<id> RUN=travel
 
 notebook: $(READY) ## Run the notebook over a dataset: RUN=travel writes runs/travel/inspect_run.ipynb, plots included
 	@$(only_run); RUN="$$PWD/runs/$$RUN"; export RUN; cp notebooks/inspect_run.ipynb "$$RUN/inspect_run.ipynb"; \
-	$(PY) -m jupyter execute --inplace "$$RUN/inspect_run.ipynb" && \
+	$(VENV)/bin/jupyter-execute --inplace "$$RUN/inspect_run.ipynb" && \
 	echo "Open it in Jupyter or an editor that shows notebooks: $$RUN/inspect_run.ipynb"
 
 replay: $(READY) ## Execute every recorded call of a dataset again and compare: RUN=travel (EPISODE=<id> for one row)
