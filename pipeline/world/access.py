@@ -1,0 +1,186 @@
+"""What domain SQL may do, and how much of it.
+
+The authorizer is an allow-list: what is not named here is denied, so a new release of SQLite opens nothing. It works
+when a statement is prepared and reports function names, so CURRENT_TIMESTAMP, random(), ATTACH, PRAGMA and schema
+changes never run. A progress handler bounds work, connection limits bound sizes. Python's stdlib binding is the only
+way in: one statement at a time, no extensions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import DomainDefect
+from pipeline.world import functions
+
+MAX_STEPS = 4_000_000  # virtual-machine steps of one statement: some tenths of a second
+MAX_TEXT = 1_000_000  # bytes of one cell or row
+MAX_PAGES = 16_384  # pages of one database: 64 MB
+MAX_ROWS = 200  # rows of one result
+MAX_RESULT = 65_536  # bytes of one result
+_STRIDE = 20_000
+
+_BUILTIN = frozenset(
+    """abs avg ceil ceiling char coalesce count cume_dist dense_rank first_value floor format glob group_concat hex
+    ifnull iif instr json json_array json_array_length json_each json_extract json_group_array json_group_object
+    json_insert json_object json_patch json_quote json_remove json_replace json_set json_tree json_type json_valid
+    lag last_value lead length like lower ltrim max min mod nth_value ntile nullif percent_rank power printf quote
+    rank replace round row_number rtrim sign sqrt substr substring sum total trim trunc typeof unicode upper -> ->>
+    """.split()
+)
+_OWN = frozenset(functions.FUNCTIONS) | {"new_id", "last_id"}
+_PLAIN = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
+_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_SCHEMA = frozenset(
+    {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_VIEW,
+     sqlite3.SQLITE_CREATE_TRIGGER, sqlite3.SQLITE_REINDEX}
+)  # fmt: skip
+_READ_TABLES = frozenset({"json_each", "json_tree"})
+
+
+class Access:
+    """The authorizer of one connection. `used` collects what prepared statements read and write.
+
+    `schema`: allow CREATE TABLE, INDEX, VIEW, TRIGGER (while schema.sql runs) and nothing that touches rows.
+    `writes`: allow changing rows. `tables`: the tables and views that exist; others (sqlite_master) are denied.
+    """
+
+    def __init__(self, tables: frozenset[str], *, writes: bool = False, schema: bool = False) -> None:
+        self.tables, self.writes, self.schema = tables, writes, schema
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+        self.denied = ""
+
+    def __call__(self, action: int, first: str | None, second: str | None, _db: str | None, via: str | None) -> int:
+        if action in _PLAIN:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_READ:
+            if first in self.tables or first in _READ_TABLES:
+                self.read.add(first or "")
+                return sqlite3.SQLITE_OK
+            if self.schema or (first == "_touched" and (via or "").startswith("_capture_")):
+                return sqlite3.SQLITE_OK
+            if first == "":  # count(*) over a subquery reads no column of a nameless table
+                return sqlite3.SQLITE_OK
+            return self._deny(f"reading {first}")
+        if action == sqlite3.SQLITE_FUNCTION:
+            name = (second or "").lower()
+            return sqlite3.SQLITE_OK if name in _BUILTIN or name in _OWN else self._deny(f"function {name}()")
+        if action in _WRITES:
+            if self.schema:
+                return sqlite3.SQLITE_OK if (first or "").startswith("sqlite_") else self._deny(f"rows of {first}")
+            if self.writes and first in self.tables:
+                self.written.add(first or "")
+                return sqlite3.SQLITE_OK
+            if first == "_touched" and (via or "").startswith("_capture_"):
+                return sqlite3.SQLITE_OK
+            return self._deny(f"changing {first}")
+        if self.schema and action in _SCHEMA:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_SAVEPOINT and second == "_call" and not self.schema:
+            return sqlite3.SQLITE_OK  # the engine's own; `vet` refuses it in domain SQL
+        return self._deny(_ACTIONS.get(action, f"action {action}"))
+
+    def _deny(self, what: str) -> int:
+        self.denied = what
+        return sqlite3.SQLITE_DENY
+
+
+_ACTIONS = {
+    value: name.removeprefix("SQLITE_").replace("_", " ")
+    for name, value in vars(sqlite3).items()
+    if name.startswith(("SQLITE_CREATE_", "SQLITE_DROP_", "SQLITE_ALTER_", "SQLITE_ANALYZE", "SQLITE_ATTACH",
+                        "SQLITE_DETACH", "SQLITE_PRAGMA", "SQLITE_REINDEX", "SQLITE_TRANSACTION", "SQLITE_SAVEPOINT"))
+}  # fmt: skip
+
+
+class Budget:
+    """Stops a statement that runs away; `reset` before each."""
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._whole = self._left = max(1, steps // _STRIDE)
+
+    def reset(self) -> None:
+        self._left = self._whole
+
+    def __call__(self) -> int:
+        self._left -= 1
+        return self._left < 0
+
+
+def connect(image: bytes | None = None) -> sqlite3.Connection:
+    """An in-memory database with foreign keys, our functions and the size limits; no authorizer yet.
+
+    `json_each` is warmed up here: its first use reads sqlite_master, which the authorizer denies.
+    """
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=512)
+    if image is not None:
+        connection.deserialize(image)
+    connection.executescript(
+        f"PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA max_page_count = {MAX_PAGES};"
+        "PRAGMA trusted_schema = ON; SELECT 1 FROM json_each('[]'); SELECT 1 FROM json_tree('[]');"
+    )
+    functions.install(connection)
+    for category, most in (
+        (sqlite3.SQLITE_LIMIT_LENGTH, MAX_TEXT),
+        (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
+        (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+        (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 32),
+        (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200),
+        (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 100),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+    ):
+        connection.setlimit(category, most)
+    return connection
+
+
+def guard(connection: sqlite3.Connection, access: Access) -> Budget:
+    """Install the authorizer and the work budget on a connection."""
+    budget = Budget()
+    connection.set_authorizer(access)
+    connection.set_progress_handler(budget, _STRIDE)
+    return budget
+
+
+class _Names(dict[str, Any]):
+    """Bindings that accept any name and remember which were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def __missing__(self, name: str) -> None:
+        self.asked.add(name)
+
+
+def vet(connection: sqlite3.Connection, access: Access, sql: str) -> set[str]:
+    """Prepare (never run) one statement of a domain; the names of its parameters.
+
+    Raises DomainDefect when SQLite or the authorizer refuses it.
+    """
+    if sql.lstrip()[:9].upper().startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "END", "EXPLAIN")):
+        raise DomainDefect(f"not allowed in a domain: {sql.split()[0].upper()}")
+    names = _Names()
+    access.denied = ""
+    try:
+        connection.execute("EXPLAIN " + sql, names).close()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise DomainDefect(f"not allowed in a domain: {access.denied}" if access.denied else str(error)) from None
+    return names.asked
+
+
+def describe(error: sqlite3.Error, access: Access) -> str:
+    """What went wrong with a statement, for a person."""
+    if "interrupted" in str(error):
+        return f"a statement ran longer than {MAX_STEPS:,} steps"
+    if access.denied and "prohibited" in str(error):
+        return f"not allowed in a domain: {access.denied}"
+    return str(error)
+
+
+def first_cell(connection: sqlite3.Connection, sql: str, bindings: Mapping[str, Any]) -> Any:
+    """The first cell of the first row, or None."""
+    row = connection.execute(sql, bindings).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,242 @@
+"""The environment of an episode: tools are called, state changes, everything is recorded.
+
+`Environment` is the protocol that rollouts know; `SqlEnvironment` is its first implementation. A call is one SAVEPOINT:
+arguments validated, guards in order, effects, result. The first guard that does not hold is the tool's error and all
+rolls back; RAISE(ABORT) in a trigger is a refusal too; any other failure of a constraint is a defect of the domain.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from engine.types import ToolSchema, canonical_json
+from pipeline.domain import Tool
+from pipeline.errors import DomainDefect
+from pipeline.types import Change, FaultKind
+from pipeline.world import faults
+from pipeline.world.access import MAX_RESULT, MAX_ROWS, connect, describe, first_cell, guard
+from pipeline.world.change import EMPTY_HASH, change_hash
+from pipeline.world.world import World
+
+TICK = 41  # seconds that pass with every call
+
+
+class Outcome(NamedTuple):
+    """What came of a call: exactly one of `result` (JSON text) and `error` is set."""
+
+    result: str | None
+    error: str | None
+    wrote: bool
+    state_hash: str
+    fault: FaultKind | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+class Environment(Protocol):
+    """A place where tools can be called. Calls and reads are synchronous and short; nothing here sees a model."""
+
+    def tools(self, actor: str = "agent") -> Sequence[ToolSchema]: ...
+
+    def call(
+        self, name: str, arguments: Mapping[str, Any], *, actor: str = "agent", fault: FaultKind | None = None
+    ) -> Outcome: ...
+
+    def change(self) -> Change: ...
+
+    def state_hash(self) -> str: ...
+
+    def snapshot(self) -> Any: ...
+
+    def restore(self, snapshot: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SqlEnvironment:
+    """A world's image, opened for one episode.
+
+    `shift` moves the clock by that many days' worth of seconds and the ids by that many numbers: a domain whose
+    outcome changes with it (beyond ids and `clock` columns) is refused by the check.
+    """
+
+    def __init__(self, world: World, *, shift: int = 0) -> None:
+        self._world, self._domain = world, world.compiled
+        self._calls = shift
+        self._next = {table: n + shift for table, n in world.next_ids.items()}
+        self._last: dict[str, str] = {}
+        self._hash = EMPTY_HASH
+        self._open(world.image)
+
+    def _open(self, image: bytes) -> None:
+        self._connection = connect(image)
+        self._connection.create_function("new_id", 1, self._new_id)
+        self._connection.create_function("last_id", 1, self._last.get)
+        self._access = self._domain.access()
+        self._budget = guard(self._connection, self._access)
+
+    def _new_id(self, table: str) -> str:
+        n = self._next[table]
+        self._next[table] = n + 1
+        self._last[table] = text = self._domain.domain.ids[table].format(n=n)
+        return text
+
+    def tools(self, actor: str = "agent") -> list[ToolSchema]:
+        """The tools of an actor as a model sees them."""
+        return [
+            ToolSchema(name=t.name, description=t.description, parameters=t.json_schema)
+            for t in self._domain.domain.tools
+            if t.actor == actor
+        ]
+
+    def call(
+        self, name: str, arguments: Mapping[str, Any], *, actor: str = "agent", fault: FaultKind | None = None
+    ) -> Outcome:
+        """Execute a call. Raises DomainDefect when the domain, not the caller, is at fault."""
+        self._calls += 1
+        tool = self._domain.tools.get(name)
+        if tool is None or tool.spec.actor != actor:
+            return self._refused(f"There is no tool named {name}.")
+        problem = next(iter(tool.validator.iter_errors(arguments)), None)
+        if problem is not None:
+            path = ".".join(str(part) for part in problem.instance_path)
+            return self._refused(f"Invalid arguments: {problem.message[:300]}" + (f" (at {path})" if path else ""))
+        if fault in faults.NO_EFFECT:
+            return self._refused(faults.ERRORS[fault])._replace(fault=fault)
+        outcome = self._execute(tool.spec, self._bind(tool.spec, arguments))
+        if outcome.error is not None:
+            return outcome
+        if fault == "lost_ack":
+            return outcome._replace(result=None, error=faults.ERRORS[fault], fault=fault)
+        if fault == "truncated" and (page := faults.truncate(outcome.result or "null")) is not None:
+            return outcome._replace(result=page, fault=fault)
+        return outcome
+
+    def _refused(self, error: str) -> Outcome:
+        return Outcome(None, error, False, self._hash)
+
+    def _bind(self, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        now = datetime.fromisoformat(self._world.start) + timedelta(seconds=TICK * self._calls)
+        bound: dict[str, Any] = {"now": now.strftime("%Y-%m-%d %H:%M:%S"), "today": self._world.today}
+        for name, spec in tool.parameters.items():
+            value = arguments.get(name, spec.get("default"))
+            if isinstance(value, bool):
+                value = int(value)
+            elif isinstance(value, (list, dict)):
+                value = canonical_json(value)
+            bound[name] = value
+        return bound
+
+    def _execute(self, tool: Tool, bound: dict[str, Any]) -> Outcome:
+        connection, before = self._connection, dict(self._next)
+        self._last.clear()
+        changes = connection.total_changes
+        connection.execute("SAVEPOINT _call")
+        try:
+            for guard_ in tool.requires:
+                self._budget.reset()
+                if first_cell(connection, guard_.sql, bound) in (None, 0):
+                    raise _Refusal(guard_.otherwise)
+            for effect in tool.effects:
+                self._budget.reset()
+                connection.execute(effect, bound)
+            self._budget.reset()
+            result = self._result(tool, bound)
+            connection.execute("RELEASE _call")
+        except (_Refusal, sqlite3.Error) as error:
+            self._next = before
+            connection.execute("ROLLBACK TO _call")
+            connection.execute("RELEASE _call")
+            if isinstance(error, _Refusal):
+                return self._refused(str(error))
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
+                return self._refused(str(error))
+            what = describe(error, self._access)
+            raise DomainDefect(f"{tool.name}({canonical_json(bound)}): {what}") from None
+        except DomainDefect:
+            self._next = before
+            connection.execute("ROLLBACK TO _call")
+            connection.execute("RELEASE _call")
+            raise
+        wrote = connection.total_changes != changes
+        if wrote:
+            self._hash = change_hash(self.change())
+        return Outcome(result, None, wrote, self._hash)
+
+    def _result(self, tool: Tool, bound: dict[str, Any]) -> str:
+        cursor = self._connection.execute(tool.returns.sql, bound)
+        columns = [column[0] for column in cursor.description]
+        if not tool.returns.many:
+            row = cursor.fetchone()
+            if row is None:
+                raise DomainDefect(f"{tool.name}({canonical_json(bound)}): the call succeeded and returned no row")
+            text = _json(_decode(columns, row))
+            if len(text) > MAX_RESULT:
+                raise DomainDefect(f"{tool.name}: one result of {len(text):,} characters")
+            return text
+        rows, size = [], 0
+        for row in cursor:
+            item = _json(_decode(columns, row))
+            size += len(item) + 1
+            if len(rows) == MAX_ROWS or size > MAX_RESULT:
+                rows.append(_json({"truncated": f"Only the first {len(rows)} rows are shown."}))
+                break
+            rows.append(item)
+        return "[" + ",".join(rows) + "]"
+
+    def change(self) -> Change:
+        """Net change since the start."""
+        self._connection.set_authorizer(None)
+        try:
+            return self._domain.changes.read(self._connection)
+        finally:
+            self._connection.set_authorizer(self._access)
+
+    def state_hash(self) -> str:
+        """Hash of the change since the start."""
+        return self._hash
+
+    def snapshot(self) -> tuple[bytes, dict[str, int], int, str]:
+        """Everything that `restore` needs to come back to this moment."""
+        self._connection.set_authorizer(None)
+        image = self._connection.serialize()
+        self._connection.set_authorizer(self._access)
+        return image, dict(self._next), self._calls, self._hash
+
+    def restore(self, snapshot: tuple[bytes, dict[str, int], int, str]) -> None:
+        """Come back to the moment of a snapshot of this world."""
+        image, self._next, self._calls, self._hash = snapshot[0], dict(snapshot[1]), snapshot[2], snapshot[3]
+        self._connection.close()
+        self._open(image)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Refusal(Exception):
+    """A guard that did not hold."""
+
+
+def _json(value: Any) -> str:
+    """JSON text with keys in the order of the tool's columns, as its author put them."""
+    return orjson.dumps(value).decode()
+
+
+def _decode(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """A result row as an object; `x__json` and `x__bool` are decoded and called `x`."""
+    out: dict[str, Any] = {}
+    for name, value in zip(columns, row, strict=True):
+        if name.endswith("__json"):
+            out[name[:-6]] = None if value is None else orjson.loads(value)
+        elif name.endswith("__bool"):
+            out[name[:-6]] = None if value is None else bool(value)
+        else:
+            out[name] = value
+    return out

@@ -1,0 +1,74 @@
+"""The state at an episode's end, open to a judge's questions: the domain's tables, the calls and the user's turns.
+
+Rebuilt from a stored trajectory (the world's image and the net change), so that judging can be repeated at any time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.errors import DomainDefect
+from pipeline.types import Call, Change
+from pipeline.world.access import Access, connect, describe, guard
+from pipeline.world.change import apply_change
+from pipeline.world.world import World
+
+LOG_TABLES = frozenset({"call_log", "user_turns"})
+
+
+class FinalState:
+    """Answers SQL of a domain (invariants, checks, `violated`, patterns) over the end of one episode."""
+
+    def __init__(
+        self, world: World, change: Change, calls: Iterable[Call] = (), user_turns: Iterable[tuple[int, str, bool]] = ()
+    ) -> None:
+        """`user_turns`: (turn, text, whether it confirms a proposal)."""
+        self._world = world
+        self._connection = connect(world.plain_image)
+        self._connection.execute("PRAGMA foreign_keys = OFF")
+        apply_change(self._connection, world.compiled.shapes, change)
+        self._connection.executemany(
+            "INSERT INTO call_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(c.index, c.turn, c.actor, c.name, c.arguments, c.ok, c.result, c.error, c.wrote) for c in calls],
+        )
+        self._connection.executemany("INSERT INTO user_turns VALUES (?, ?, ?)", list(user_turns))
+        self._access = Access(world.compiled.relations | LOG_TABLES)
+        self._budget = guard(self._connection, self._access)
+
+    def first_row(self, sql: str, bindings: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+        """The first row of a query, or None. Raises DomainDefect when it cannot run."""
+        self._budget.reset()
+        self._access.denied = ""
+        try:
+            row: tuple[Any, ...] | None = self._connection.execute(
+                sql, {"today": self._world.today, "now": self._world.start, **(bindings or {})}
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise DomainDefect(f"{sql}: {describe(error, self._access)}") from None
+        return row
+
+    def rows(self, sql: str, bindings: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+        """Up to `most` rows of a query as mappings."""
+        self._budget.reset()
+        self._access.denied = ""
+        try:
+            cursor = self._connection.execute(sql, {"today": self._world.today, "now": self._world.start, **bindings})
+            found = cursor.fetchmany(most)
+        except sqlite3.Error as error:
+            raise DomainDefect(f"{sql}: {describe(error, self._access)}") from None
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def check(self, sql: str, bindings: Mapping[str, Any] | None = None) -> bool:
+        """Whether the first cell is neither NULL nor 0 (no row: it is not)."""
+        row = self.first_row(sql, bindings)
+        return row is not None and row[0] not in (None, 0)
+
+    def broken_invariants(self) -> list[str]:
+        """The names of the domain's invariants that return a row."""
+        return [i.name for i in self._world.compiled.domain.invariants if self.first_row(i.sql) is not None]
+
+    def close(self) -> None:
+        self._connection.close()
