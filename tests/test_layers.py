@@ -27,7 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("check",),
     ("tasks", "rollout", "judging", "filters"),
     ("world", "storage"),
-    ("types", "domain", "errors", "identity", "config", "paths", "__init__"),  # the nouns: they may know each other
+    # The nouns, and what all rooms say and read them with: these may know each other.
+    ("types", "domain", "errors", "identity", "config", "paths", "wording", "__init__"),
     ("engine",),
 )
 NOUNS = LAYERS[-2]
@@ -50,7 +51,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rensa": ("pipeline.filters",),
     "typer": ("pipeline.cli",),
     "yaml": ("pipeline.world", "pipeline.config"),
-    "jinja2": ("pipeline.world",),
+    "jinja2": ("pipeline.wording",),
     "pandas": (),
     "matplotlib": (),
 }
@@ -167,7 +168,7 @@ def slow_start(sources: Mapping[str, str]) -> list[str]:
 
 
 def knows_a_client(sources: Mapping[str, str]) -> list[str]:
-    """Rooms that know a concrete model client, and a world that awaits or knows more of the model side than its nouns."""
+    """Rooms that know a concrete model client, and a world that awaits or knows of models."""
     found = []
     for module, source in sources.items():
         here = room(module)
