@@ -122,6 +122,14 @@ class PlanStep(Frozen):
     confirm: bool
 
 
+class Plan(Frozen):
+    """One right way to a goal. `finds`: where values are seen that are reported but are no call's argument."""
+
+    name: str  # "gold", "or1", "reordered"
+    steps: tuple[PlanStep, ...]
+    finds: dict[str, Source] = {}
+
+
 class Goal(Frozen):
     """One intent as one task has it: what the user wants, knows and says, and the plans that are right.
 
@@ -139,8 +147,7 @@ class Goal(Frozen):
     push: str | None = None
     says: Says = Says()
     rule: str | None = None
-    plans: tuple[tuple[PlanStep, ...], ...]
-    answers: tuple[str, ...] = ()
+    plans: tuple[Plan, ...] = Field(min_length=1)
     success: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()

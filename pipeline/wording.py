@@ -9,6 +9,7 @@ instead of from the task behind it: read(render(x)) = x, or the story is not use
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -29,6 +30,15 @@ _FORMAT = re.compile(r"[^%]*%(0?[0-9]{1,2})?[ds][^%]*")
 
 
 # ---------------------------------------------------------------- saying
+
+
+def fold(text: Any) -> str | None:
+    """Text for matching names: case, accents and extra spaces gone."""
+    if text is None:
+        return None
+    plain = unicodedata.normalize("NFKD", str(text))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return re.sub(r"\s+", " ", plain).strip().casefold()
 
 
 def say_day(value: str, style: str, today: str) -> str:

@@ -6,13 +6,13 @@ There is no clock and no randomness here; `spread` is a hash, not a draw.
 
 from __future__ import annotations
 
-import re
 import sqlite3
-import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
+
+from pipeline.wording import fold
 
 _MINUTES = "%Y-%m-%d %H:%M"
 
@@ -74,15 +74,6 @@ def minutes_between(first: Any, last: Any) -> int | None:
     """Whole minutes from `first` to `last`; negative when `last` is earlier."""
     a, b = _moment(first), _moment(last)
     return None if a is None or b is None else int((b - a).total_seconds() // 60)
-
-
-def fold(text: Any) -> str | None:
-    """Text for matching names: case, accents and extra spaces gone."""
-    if text is None:
-        return None
-    plain = unicodedata.normalize("NFKD", str(text))
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.sub(r"\s+", " ", plain).strip().casefold()
 
 
 def spread(key: Any, low: Any, high: Any) -> int | None:

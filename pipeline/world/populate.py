@@ -18,11 +18,10 @@ from typing import Any
 from pipeline.domain import TableRows
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.identity import Rng, derive_seed
-from pipeline.wording import render
+from pipeline.wording import fold, render
 from pipeline.world.access import Budget, connect, describe, guard
 from pipeline.world.change import capture_sql, quoted, world_hash
 from pipeline.world.compile import CompiledDomain, apply_schema
-from pipeline.world.functions import fold
 from pipeline.world.world import World
 from pipeline.world.yaml_file import read_yaml
 
@@ -40,14 +39,22 @@ class Context:
     Tasks use it too, for the helper draws of an intent.
     """
 
-    def __init__(self, rng: Rng, connection: sqlite3.Connection, today: str, seed: int) -> None:
-        self.rng, self.connection, self.today = rng, connection, today
+    def __init__(self, rng: Rng, connection: sqlite3.Connection | None, today: str, seed: int) -> None:
+        self.rng, self.today = rng, today
+        self._connection = connection
         self.row: Row = {"today": today, "world_seed": seed}
         self.parent: Row = {}
         self.n = 0
         self.person: tuple[str, str] | None = None
         self.taken: set[str] = set()
         self.keys: dict[str, list[Any]] = {}
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The tables so far. ValueError where there are none: outside a population."""
+        if self._connection is None:
+            raise ValueError("this generator needs tables, which are not at hand here")
+        return self._connection
 
     def begin(self, n: int, parent: Row, axes: Row) -> None:
         self.n, self.parent, self.person = n, parent, None

@@ -1,0 +1,47 @@
+"""Looking a value up where a plan says it is found.
+
+A `Source` says whether a value was told, is seen in a result, or is constant. Whoever makes tasks traces values to
+sources; whoever acts on a plan looks them up in what it knows, and has no other way to a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.types import Source
+from pipeline.wording import fold
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether a told or seen value and a cell are the same, however written."""
+    return a == b if isinstance(a, int) and isinstance(b, int) else fold(a) == fold(b)
+
+
+def look_up(source: Source, told: Mapping[str, Any], results: Mapping[str, Any]) -> Any:
+    """The value of a told, seen or constant source, for one who knows `told` and `results`.
+
+    Raises KeyError when it is not known (not told yet, not seen, or not discernible).
+    """
+    if source.by == "const":
+        return source.value
+    if source.by == "told":
+        return told[source.name]
+    value = results[source.name]
+    *way, last = source.path if source.path else ("",)
+    if not source.path:
+        return value
+    try:
+        for part in way:
+            value = value[part]
+        if isinstance(value, list) and isinstance(last, str):
+            rows = [row for row in value if isinstance(row, dict) and last in row]
+            for column, needed in source.where.items():
+                want = look_up(needed, told, results)
+                rows = [row for row in rows if same(row.get(column), want)]
+            if not rows or (source.pick == "only" and len({str(row[last]) for row in rows}) > 1):
+                raise KeyError(f"{source.name}.{last}")
+            return rows[0][last]
+        return value[last]
+    except (IndexError, TypeError):
+        raise KeyError(f"{source.name}.{last}") from None

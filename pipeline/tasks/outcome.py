@@ -1,0 +1,148 @@
+"""Executing right plans for real: the steps with their sources, and the outcome that a verdict will expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from pipeline.domain import Domain, Step
+from pipeline.sources import look_up
+from pipeline.tasks.draw import Drawn, Drop
+from pipeline.tasks.ground import Grounding
+from pipeline.types import Answer, Cell, Change, Expected, Plan, PlanStep
+from pipeline.wording import names_in, render
+from pipeline.world import Environment, SqlEnvironment, World
+
+
+@dataclass
+class GoalRun:
+    """One goal's plan as it was executed."""
+
+    plan: Plan
+    grounding: Grounding
+    answers: list[tuple[str, Any, str | None]] = field(default_factory=list)  # label, value, producing tool
+
+
+def run_goal(
+    environment: Environment, domain: Domain, drawn: Drawn, name: str, steps: Sequence[Step],
+    instead: Mapping[str, Cell],
+) -> GoalRun:  # fmt: skip
+    """Execute one plan of one goal, tracing every argument.
+
+    `instead`: for each name with several accepted values, the one to take: an argument that was seen and is any of
+    them becomes it. Raises Drop when a call is refused or a value cannot be traced.
+    """
+    values = drawn.values
+    grounding = Grounding(drawn.told(), drawn.choices)
+    swap = {accepted: chosen for name, chosen in instead.items() for accepted in drawn.accepted[name]}
+    planned: list[PlanStep] = []
+    for number, step in enumerate(steps):
+        tool = domain.tool(step.tool)
+        key = step.save_as or f"{number}_{step.tool}"
+        sources, arguments = {}, {}
+        for parameter, spec in step.arguments.items():
+            source, value = grounding.source(spec, values)
+            if source.by == "text":
+                value = render(source.value, {**grounding.told, **grounding.results}, style="weekday",
+                               currency=domain.currency)  # fmt: skip
+            elif source.by == "seen" and value in swap:
+                value = swap[value]
+            sources[parameter], arguments[parameter] = source, fit(value, tool.parameters.get(parameter, {}))
+        outcome = environment.call(step.tool, arguments)
+        if outcome.result is None:
+            raise Drop("gold_refused", f"{drawn.intent.name}/{name}: {step.tool}({arguments}): {outcome.error}")
+        grounding.saw(key, step.tool, orjson.loads(outcome.result))
+        planned.append(
+            PlanStep(key=key, tool=step.tool, arguments=sources, writes=bool(tool.effects), confirm=tool.confirm)
+        )
+    run = GoalRun(Plan(name=name, steps=tuple(planned)), grounding)
+    finds = {}
+    says = drawn.intent.says.values()
+    wanted = {n for s in says for text in (*s.propose, *s.report, *s.decline) for n in names_in(text)}
+    for spec in drawn.intent.answers:
+        label = spec.removeprefix("$")
+        source, value = grounding.source(spec, values)
+        if source.by == "seen" and value in swap:
+            value = swap[value]
+        run.answers.append((label, value, grounding.producers.get(source.name) if source.by == "seen" else None))
+        wanted.add(label)
+    for wanted_name in sorted(wanted & drawn.values.keys() - drawn.told().keys() - grounding.results.keys()):
+        finds[wanted_name] = grounding.find(wanted_name, values[wanted_name])
+    run.plan = run.plan.model_copy(update={"finds": finds})
+    return run
+
+
+def fit(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A value as a parameter's type wants it: what was told as text may be needed as a number."""
+    kind = schema.get("type")
+    if kind == "integer" and isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    if kind == "boolean" and isinstance(value, int):
+        return bool(value)
+    if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def run_plans(
+    world: World, drawn: Sequence[Drawn], plans: Sequence[tuple[str, Sequence[Step]]],
+    instead: Sequence[Mapping[str, Cell]],
+) -> tuple[Expected, list[GoalRun]]:  # fmt: skip
+    """Execute one plan of each goal, one after the other, and say what a right run leaves behind."""
+    domain = world.compiled.domain
+    environment = SqlEnvironment(world)
+    try:
+        runs: list[GoalRun] = []
+        mentions = []
+        before: set[tuple[str, tuple[Cell, ...]]] = set()
+        change = Change()
+        for goal, (name, steps), other in zip(drawn, plans, instead, strict=True):
+            run = run_goal(environment, domain, goal, name, steps, other)
+            runs.append(run)
+            change = environment.change()
+            for column_path, specs in goal.intent.mentions.items():
+                table, _, column = column_path.partition(".")
+                held = tuple(_mention(run, goal, other, spec, change) for spec in specs)
+                mentions += [
+                    (table, row.key, column, held)
+                    for row in change.inserts
+                    if row.table == table and (row.table, row.key) not in before
+                ]
+            before = {(row.table, row.key) for row in change.inserts}
+        expected = Expected(
+            plan=_label(plans, instead),
+            change=change,
+            answers=tuple(_answer(label, v, tool, change) for run in runs for label, v, tool in run.answers),
+            mentions=tuple(mentions),
+            checks=tuple(
+                (sql, {**goal.values, **other})
+                for goal, other in zip(drawn, instead, strict=True)
+                for sql in goal.intent.checks
+            ),
+        )
+        return expected, runs
+    finally:
+        environment.close()
+
+
+def _label(plans: Sequence[tuple[str, Sequence[Step]]], instead: Sequence[Mapping[str, Cell]]) -> str:
+    swaps = [f"{n}={v}" for other in instead for n, v in other.items()]
+    return " ".join(["+".join(name for name, _ in plans), *swaps])
+
+
+def _mention(run: GoalRun, goal: Drawn, other: Mapping[str, Cell], spec: str, change: Change) -> Answer:
+    source, value = run.grounding.source(spec, {**goal.values, **other})
+    if source.by == "seen":
+        value = look_up(source, run.grounding.told, run.grounding.results)
+    return _answer(spec.removeprefix("$"), value, None, change)
+
+
+def _answer(label: str, value: Any, tool: str | None, change: Change) -> Answer:
+    """A value that must be told; the id of a new row is marked, since it differs from run to run."""
+    if not isinstance(value, (str, int)):
+        raise Drop("answer", f"${label} is {value!r}: an answer is text or a number")
+    new_in = next((row.table for row in change.inserts if row.key == (value,)), None)
+    return Answer(label=label, value=value, money=label.endswith("_cents"), new_in=new_in, tool=tool)

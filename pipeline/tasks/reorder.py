@@ -1,0 +1,69 @@
+"""Another order of the same calls, where the order does not matter: people do not all work in the gold's order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.identity import Rng
+from pipeline.tasks.draw import Drawn, Drop
+from pipeline.tasks.outcome import GoalRun, run_plans
+from pipeline.types import Cell, Change, Plan, PlanStep, Source, TableShape
+from pipeline.wording import names_in
+from pipeline.world import World
+
+
+def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]:
+    """At most one other order of the gold's calls, executed and found to leave the same behind."""
+    steps = gold.plan.steps
+    if len(steps) < 3:
+        return []
+    order = _shuffle(steps, rng)
+    if order == list(range(len(steps))):
+        return []
+    written = [drawn.intent.gold[i] for i in order]
+    instead = {name: drawn.values[name] for name in drawn.accepted}
+    try:
+        same, _ = run_plans(world, [drawn], [("gold", drawn.intent.gold)], [instead])
+        other, (run,) = run_plans(world, [drawn], [("reordered", written)], [instead])
+    except Drop:
+        return []  # the order mattered
+    shapes = world.compiled.shapes
+    if _without_ids(same.change, shapes) != _without_ids(other.change, shapes):
+        return []
+    return [run.plan]
+
+
+def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
+    """A random order in which every step still comes after those whose results it uses."""
+    by_key = {step.key: i for i, step in enumerate(steps)}
+    needs = [{by_key[n] for source in step.arguments.values() for n in _names(source) if n in by_key} for step in steps]
+    order: list[int] = []
+    while len(order) < len(steps):
+        order.append(rng.choice([i for i in range(len(steps)) if i not in order and needs[i] <= set(order)]))
+    return order
+
+
+def _names(source: Source) -> set[str]:
+    if source.by == "text":
+        return names_in(source.value)
+    own = {source.name} if source.by == "seen" else set()
+    return own.union(*(_names(part) for part in source.where.values()))
+
+
+def _without_ids(change: Change, shapes: dict[str, TableShape]) -> Counter[tuple[object, ...]]:
+    """A change with new ids and clock times blanked: what two orders of the same calls must agree in."""
+    new = {(row.table, row.key[0]) for row in change.inserts if shapes[row.table].generated}
+
+    def cell(table: str, column: str, value: Cell) -> Cell:
+        shape = shapes[table]
+        if shape.compare.get(column) in ("clock", "text"):
+            return "*"
+        own = shape.generated and column == shape.key[0]
+        return "*" if own or (shape.references.get(column), value) in new else value
+
+    return Counter(
+        [("insert", r.table, *(cell(r.table, c, v) for c, v in r.row.items())) for r in change.inserts]
+        + [("update", u.table, u.key, u.column, cell(u.table, u.column, u.after)) for u in change.updates]
+        + [("delete", d.table, d.key) for d in change.deletes]
+    )

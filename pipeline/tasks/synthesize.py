@@ -1,0 +1,220 @@
+"""Tasks from worlds: kind, intents and values drawn; gold executed for real; the story told around it.
+
+Task i of a domain is a function of the domain, the run's seed and i. Solvable by construction (the gold ran), not
+solved already (its checks were false before), fair (every value is told or seen), readable (the story can be read
+back). A draw that fails one of these is drawn anew, with bounds; then the position is dropped, with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from pipeline.config import WORLD_TASKS, RunConfig
+from pipeline.domain import Kind
+from pipeline.errors import BadInput, DomainDefect
+from pipeline.identity import Rng, content_hash, derive_seed
+from pipeline.tasks.difficulty import difficulty
+from pipeline.tasks.draw import Drawer, Drawn, Drop
+from pipeline.tasks.outcome import GoalRun, run_plans
+from pipeline.tasks.reorder import reordered
+from pipeline.types import Cell, DroppedTask, Expected, Goal, Persona, Task
+from pipeline.wording import reader, render
+from pipeline.world import CompiledDomain, FinalState, World
+
+REDRAWS = 24  # draws for one position of the work list
+MOST_OUTCOMES = 24  # right outcomes of one task
+JOINED = ("fulfil", "clarify", "question")  # kinds of intent that a conversation may combine
+
+
+class TaskMaker:
+    """Makes the tasks of one domain. `position` counts within the domain, `index` within the run's work list."""
+
+    def __init__(self, compiled: CompiledDomain, config: RunConfig, personas: Sequence[Persona]) -> None:
+        self.compiled, self.config, self.personas = compiled, config, personas
+        self._seed = derive_seed(config.seed, compiled.domain.name)
+        self._kinds = self._mix()
+
+    def _mix(self) -> dict[Kind, int]:
+        """The kinds that this domain has intents for, with the weights that were asked for."""
+        domain = self.compiled.domain
+        has = {intent.kind for intent in domain.intents}
+        if domain.person is not None and sum(intent.kind in JOINED for intent in domain.intents) >= 2:
+            has.add("several")
+        mix: dict[Kind, int] = {k: w for k, w in self.config.kinds.items() if k in has and w > 0}  # type: ignore[misc]
+        if not mix:
+            raise BadInput(
+                f"{domain.name} has no intent of the kinds {', '.join(self.config.kinds)}",
+                where="kinds",
+                remedy=f"It has: {', '.join(sorted(has))}.",
+            )
+        return mix
+
+    def world_seed(self, position: int) -> int:
+        """The seed of the world in which the task at this position plays."""
+        return derive_seed(self._seed, "world", position // WORLD_TASKS)
+
+    def make(self, drawer: Drawer, position: int, index: int) -> Task | DroppedTask:
+        """The task at a position, or why there is none. `drawer` is over the world of `world_seed(position)`."""
+        seed = derive_seed(self._seed, "task", position)
+        rng = Rng(seed)
+        kind = rng.weighted(list(self._kinds), list(self._kinds.values()))
+        reasons: dict[str, str] = {}
+        for _ in range(REDRAWS):
+            try:
+                return self._draw(drawer, kind, rng, seed, index)
+            except Drop as drop:
+                reasons[drop.reason] = str(drop)
+        reason, detail = next(reversed(reasons.items()))
+        return DroppedTask(index=index, domain=self.compiled.domain.name, reason=reason, detail=detail)
+
+    # ------------------------------------------------------------ one draw
+
+    def _draw(self, drawer: Drawer, kind: Kind, rng: Rng, seed: int, index: int) -> Task:
+        domain, world = self.compiled.domain, drawer.world
+        drawn = self._intents(drawer, kind, rng)
+        outcomes, runs = self._outcomes(world, drawn)
+        _admit(drawer, drawn, outcomes)
+        persona = rng.choice(self.personas)
+        goals = tuple(
+            self._goal(world, goal, goal_runs, rng, persona, later=i > 0)
+            for i, (goal, goal_runs) in enumerate(zip(drawn, runs, strict=True))
+        )
+        goals = (goals[0].model_copy(update={"opening": _greeted(goals[0].opening, persona, rng)}), *goals[1:])
+        body = Task(
+            task_id="",
+            index=index,
+            domain=domain.name,
+            domain_version=domain.version,
+            kind=kind,
+            difficulty=difficulty(goals),
+            language=self.config.language,
+            persona=persona,
+            world_seed=world.seed,
+            seed=seed,
+            goals=goals,
+            expected=outcomes,
+            allow=tuple(dict.fromkeys(path for goal in drawn for path in goal.intent.allow)),
+        )
+        return body.model_copy(update={"task_id": content_hash({"task": seed, "story": [g.opening for g in goals]})})
+
+    def _intents(self, drawer: Drawer, kind: Kind, rng: Rng) -> list[Drawn]:
+        domain = self.compiled.domain
+        if kind != "several":
+            of_kind = [intent for intent in domain.intents if intent.kind == kind]
+            return [drawer.draw(rng.choice(of_kind), rng, {})]
+        able = rng.shuffled([intent for intent in domain.intents if intent.kind in JOINED])
+        count = 3 if len(able) >= 6 and rng.chance(0.25) else 2
+        drawn = [drawer.draw(able[0], rng, {})]
+        person = domain.person or ""
+        for intent in able[1:]:
+            try:
+                drawn.append(drawer.draw(intent, rng, {person: drawn[0].values[person]}))
+            except Drop:
+                continue  # this person has no such thing to ask for: another intent may fit
+            if len(drawn) == count:
+                return drawn
+        raise Drop("no_row", f"{able[0].name}: this person has nothing else to ask for")
+
+    def _outcomes(self, world: World, drawn: Sequence[Drawn]) -> tuple[tuple[Expected, ...], list[list[GoalRun]]]:
+        """Every right outcome (plans × accepted values), and each goal's plans as they ran beside the others' gold."""
+        outcomes: list[Expected] = []
+        runs: list[dict[str, GoalRun]] = [{} for _ in drawn]
+        for combination in product(*(_ways(goal) for goal in drawn)):
+            try:
+                expected, ran = run_plans(
+                    world, drawn, [(n, steps) for n, steps, _ in combination], [instead for _, _, instead in combination]
+                )
+            except Drop:
+                if not outcomes:
+                    raise  # the gold itself; another plan may be impossible in this world
+                continue
+            outcomes.append(expected)
+            for kept, run in zip(runs, ran, strict=True):
+                kept.setdefault(run.plan.name, run)
+            if len(outcomes) == MOST_OUTCOMES:
+                break
+        return tuple(outcomes), [list(kept.values()) for kept in runs]
+
+    def _goal(
+        self, world: World, drawn: Drawn, runs: Sequence[GoalRun], rng: Rng, persona: Persona, *, later: bool
+    ) -> Goal:
+        intent, language = drawn.intent, self.config.language
+        told, style = drawn.told(), persona.dates
+        phrasings = intent.phrasings.get(language) or intent.phrasings["en"]
+        templates = (*phrasings, *intent.followups.get(language, ()))
+        mine = (intent.followups.get(language) or phrasings) if later else phrasings
+
+        def say(template: str) -> str:
+            text = render(template, told, style=style, today=world.today, currency=self.compiled.domain.currency)
+            read = reader(template).read(text, world.today)
+            wrong = read is None or any(str(told[name]) != str(value) for name, value in read.items())
+            if wrong:
+                raise Drop("unreadable", f"{intent.name}: {text!r} does not give back its facts ({read})")
+            return text
+
+        tells, asked = {}, {}
+        for name, how in intent.asked.items():
+            tells[name] = say(rng.choice(how.tell.get(language) or how.tell["en"]))
+            asked[name] = how
+        pushes = intent.pushes.get(language) or (persona.insists if intent.kind == "refuse" else ())
+        plans = [run.plan for run in runs]
+        plans += reordered(world, drawn, runs[0], rng)
+        return Goal(
+            intent=intent.name,
+            kind=intent.kind,
+            values=drawn.values,
+            facts=intent.facts,
+            opening=say(rng.choice(mine)),
+            templates=templates,
+            tells=tells,
+            asked=asked,
+            push=rng.choice(pushes) if pushes else None,
+            says=intent.says.get(language) or intent.says["en"],
+            rule=intent.rule,
+            plans=tuple(plans),
+            success=intent.criteria.success,
+            patterns=intent.criteria.patterns,
+            checkpoints=intent.criteria.checkpoints,
+        )
+
+
+def _ways(goal: Drawn) -> Iterator[tuple[str, Any, Mapping[str, Cell]]]:
+    """(plan name, steps, accepted values) of a goal, the gold with the drawn values first."""
+    names = list(goal.accepted)
+    drawn_first = [
+        sorted(goal.accepted[name], key=lambda value, name=name: value != goal.values[name]) for name in names  # type: ignore[misc]
+    ]
+    for number, steps in enumerate(goal.intent.plans):
+        for values in product(*drawn_first):
+            yield f"or{number}" if number else "gold", steps, dict(zip(names, values, strict=True))
+
+
+def _admit(drawer: Drawer, drawn: Sequence[Drawn], outcomes: Sequence[Expected]) -> None:
+    """What every task must show before it is used. Raises Drop naming what failed."""
+    gold = outcomes[0]
+    wants_change = any(goal.intent.checks for goal in drawn)
+    if wants_change and gold.change.empty:
+        raise Drop("no_change", f"{gold.plan}: the gold changes nothing")
+    if not wants_change and not gold.change.empty:
+        raise Drop("unchecked", f"{gold.plan}: the gold changes state, but the intent has no check")
+    for goal in drawn:
+        if goal.intent.checks and all(drawer.start.check(sql, goal.values) for sql in goal.intent.checks):
+            raise Drop("solved_already", f"{goal.intent.name}: its checks hold before anything was done")
+    for outcome in outcomes:
+        end = FinalState(drawer.world, outcome.change)
+        try:
+            for sql, bindings in outcome.checks:
+                if not end.check(sql, bindings):
+                    raise Drop("check_false", f"{outcome.plan}: false after the plan: {sql}")
+            if broken := end.broken_invariants():
+                raise DomainDefect(f"{outcome.plan}: the invariant {broken[0]!r} is broken after the plan")
+        finally:
+            end.close()
+
+
+def _greeted(opening: str, persona: Persona, rng: Rng) -> str:
+    """An opening as this persona would say it."""
+    parts = (rng.choice(persona.greetings), opening, rng.choice(persona.asides))
+    return " ".join(part for part in parts if part)
