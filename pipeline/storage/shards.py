@@ -53,6 +53,7 @@ class RunFolder:
 
     def __init__(self, path: Path, file: RunFile, lock: int | None) -> None:
         self.path, self._file, self._lock = path, file, lock
+        self._ledger: Ledger | None = None
 
     # ------------------------------------------------------------ coming in
 
@@ -150,7 +151,10 @@ class RunFolder:
         return read_inputs(self.path, self._file.inputs)
 
     def ledger(self) -> Ledger:
-        return Ledger(self.path)
+        """The notes of this command; the same object every time."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.path)
+        return self._ledger
 
     # ------------------------------------------------------------ working
 
@@ -204,7 +208,7 @@ class RunFolder:
                 drawn, lost = commits.read_tasks(self.path, commit)
                 dropped |= {task.index: task for task in lost}
                 for task in drawn:
-                    if tasks.setdefault(task.index, task) != task or task.index in dropped:
+                    if tasks.setdefault(task.index, task) != task:
                         path = commits.commit_path(self.path, commit.work)
                         remedy = "Remove it and run the same command again: that part of the run is made anew."
                         raise BadInput(

@@ -33,6 +33,7 @@ PERSONA = Persona(
     name="plain", description="Writes plainly.", dates="iso", greetings=("",), asides=("",), confirms=("Yes.",),
     unknowns=("No idea.",), insists=("Please.",),
 )  # fmt: skip
+PLAN = {"name": "gold", "steps": []}
 TOOLS = (
     {
         "type": "function",
@@ -63,7 +64,15 @@ def task(index: int, *, domain: str = "toy", intents: tuple[str, ...] = ("book_i
     change = Change(inserts=(RowInsert(table="bookings", key=("B-1",), row={"id": "B-1", "thing": f"t{index}"}),))
     goals = tuple(
         Goal.model_validate(
-            {"intent": intent, "kind": "fulfil", "values": {}, "facts": {}, "opening": "?", "templates": [], "plans": []}
+            {
+                "intent": intent,
+                "kind": "fulfil",
+                "values": {},
+                "facts": {},
+                "opening": "?",
+                "templates": [],
+                "plans": [PLAN],
+            }
         )
         for intent in intents
     )
