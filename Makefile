@@ -28,6 +28,7 @@ help: ## List the commands
 
 setup: $(READY) ## Make .venv with everything that the other commands need; they do it by themselves when it is missing
 #: PYTHON=python3.12 chooses the interpreter (3.11 or newer)
+	@echo 'Ready. Next: make generate DOMAIN=travel'
 
 # The stamp is written last: as long as it is missing, or older than pyproject.toml, the next command installs again.
 # An environment that works is kept, whatever PYTHON says. Packages without RECORD were cut off while being installed: pip

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks", "rollout", "judging", "filters"),
     ("world", "storage"),
     # The nouns, and what all rooms say and read them with: these may know each other.
-    ("types", "domain", "errors", "identity", "config", "paths", "wording", "__init__"),
+    ("types", "domain", "errors", "identity", "config", "paths", "wording", "sources", "__init__"),
     ("engine",),
 )
 NOUNS = LAYERS[-2]

@@ -37,8 +37,8 @@ TRADE = re.compile(
     re.I,
 )
 ASKS_SOMETHING = re.compile(
-    r"\?|\bplease\b|(^|[.!,;] )(bear|excuse|forgive|pardon|ignore|note|remember|make|keep|tell|send|give|take|let|don't|do|"
-    r"check|show|find|help|try|use|call|write|be)\b",
+    r"\?|\bplease\b|(^|[.!,;] )(bear|excuse|forgive|pardon|ignore|note|remember|make|keep|tell|send|give|take|let|"
+    r"don't|do|check|show|find|help|try|use|call|write|be)\b",
     re.I,
 )
 
