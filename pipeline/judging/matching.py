@@ -119,9 +119,7 @@ class _Problem:
                 else:
                     plain.append((column, shape.compare.get(column, "exact"), cell))
             candidates = by_table.get(row.table, [])
-            domain = {
-                j for j in candidates if all(same_cell(m, c, self.values[j].row.get(k)) for k, m, c in plain)
-            }
+            domain = {j for j in candidates if all(same_cell(m, c, self.values[j].row.get(k)) for k, m, c in plain)}
             for column, target, parent in links:
                 to = {}
                 for j in domain:

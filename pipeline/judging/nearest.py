@@ -177,9 +177,7 @@ def _unmentioned(
     return out
 
 
-def _updates(
-    expected: Expected, actual: Change, pairs: RowMap, shapes: Mapping[str, TableShape]
-) -> list[Difference]:
+def _updates(expected: Expected, actual: Change, pairs: RowMap, shapes: Mapping[str, TableShape]) -> list[Difference]:
     now = {(u.table, u.key, u.column): u for u in actual.updates}
     new_want = {(r.table, r.key) for r in expected.change.inserts}
     out = []

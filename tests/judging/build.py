@@ -27,8 +27,8 @@ SHAPES = {
         references={"passenger_id": "passengers"}, compare={},
     ),
     "mails": TableShape(
-        name="mails", columns=("mail_id", "recipient", "body", "sent_at"), key=("mail_id",), generated=True, references={},
-        compare={"body": "text", "sent_at": "clock"},
+        name="mails", columns=("mail_id", "recipient", "body", "sent_at"), key=("mail_id",), generated=True,
+        references={}, compare={"body": "text", "sent_at": "clock"},
     ),
     "accounts": TableShape(
         name="accounts", columns=("account", "cents", "seen_at", "total"), key=("account",), generated=False,
@@ -38,7 +38,14 @@ SHAPES = {
 
 
 def booking(id: str, customer: str = "ann", flight: str = "TW1", cents: int = 12000, **more: Cell) -> RowInsert:
-    row = {"booking_id": id, "customer": customer, "flight": flight, "cents": cents, "made_at": f"at {id}", "note": None}
+    row = {
+        "booking_id": id,
+        "customer": customer,
+        "flight": flight,
+        "cents": cents,
+        "made_at": f"at {id}",
+        "note": None,
+    }
     return RowInsert(table="bookings", key=(id,), row=row | more)
 
 

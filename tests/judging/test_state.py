@@ -11,7 +11,18 @@ import pytest
 from pipeline.judging.state import match_change, state_verdict
 from pipeline.types import Change, Expected, StateVerdict
 from tests.judging.build import (
-    SHAPES, Reader, answer, booking, change, delete, mail, meal, outcome, passenger, told_in, update,
+    SHAPES,
+    Reader,
+    answer,
+    booking,
+    change,
+    delete,
+    mail,
+    meal,
+    outcome,
+    passenger,
+    told_in,
+    update,
 )  # fmt: skip
 
 
@@ -140,17 +151,15 @@ def test_a_wrong_cell_is_named_with_table_key_column_and_both_values() -> None:
 
 def test_a_key_that_is_not_generated_is_compared() -> None:
     expected = outcome(booking("B1"), passenger("P1", "B1"), meal("P1", 1), meal("P1", 2))
-    assert verdict(
-        expected, change(booking("B8"), passenger("P8", "B8"), meal("P8", 2), meal("P8", 1))
-    ).passed
-    assert not verdict(
-        expected, change(booking("B8"), passenger("P8", "B8"), meal("P8", 1), meal("P8", 3))
-    ).passed
+    assert verdict(expected, change(booking("B8"), passenger("P8", "B8"), meal("P8", 2), meal("P8", 1))).passed
+    assert not verdict(expected, change(booking("B8"), passenger("P8", "B8"), meal("P8", 1), meal("P8", 3))).passed
 
 
 def test_a_reference_to_an_old_row_is_compared_as_it_is() -> None:
     assert not verdict(outcome(passenger("P1", "B0")), change(passenger("P1", "B7"))).passed
-    assert not verdict(outcome(booking("B1"), passenger("P1", "B1")), change(booking("B1"), passenger("P1", "B0"))).passed
+    assert not verdict(
+        outcome(booking("B1"), passenger("P1", "B1")), change(booking("B1"), passenger("P1", "B0"))
+    ).passed
 
 
 def test_an_equal_id_is_no_excuse_for_a_child_of_another_row() -> None:
