@@ -75,6 +75,15 @@ class ToolSchema(Frozen):
         }
 
 
+class Completion(Frozen):
+    """What an agent answered: one assistant message, and what it cost in tokens (0 where no model was asked)."""
+
+    message: Message
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 def canonical_json(value: Any) -> str:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8 kept.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.types import Source
-from pipeline.wording import fold
+from pipeline.wording import fold, names_in
 
 
 def same(a: Any, b: Any) -> bool:
@@ -45,3 +45,32 @@ def look_up(source: Source, told: Mapping[str, Any], results: Mapping[str, Any])
         return value[last]
     except (IndexError, TypeError):
         raise KeyError(f"{source.name}.{last}") from None
+
+
+def told_in(source: Source, facts: Mapping[str, Any]) -> list[str]:
+    """The facts that a source needs."""
+    if source.by == "told":
+        return [source.name]
+    if source.by == "text":
+        return [name for name in sorted(names_in(source.value)) if name in facts]
+    return [name for part in source.where.values() for name in told_in(part, facts)]
+
+
+def seen_in(source: Source) -> set[str]:
+    """The results that a source needs (of a text: also the facts; who asks knows which names are results)."""
+    if source.by == "text":
+        return names_in(source.value)
+    own = {source.name} if source.by == "seen" else set()
+    return own.union(*(seen_in(part) for part in source.where.values()))
+
+
+def fit(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A value as a parameter's type wants it: what was told as text may be needed as a number."""
+    kind = schema.get("type")
+    if kind == "integer" and isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    if kind == "boolean" and isinstance(value, int):
+        return bool(value)
+    if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value

@@ -210,7 +210,11 @@ class Reader:
             else:
                 if slot_last:
                     raise BadInput(f"{source!r}: two slots follow each other with no text between them")
-                pattern += f"({_PATTERNS[part[1]]})"
+                form = _PATTERNS[part[1]]
+                if not pattern and part[1] == "":
+                    # a slot that comes first would swallow what was said before: it starts where a sentence does
+                    pattern, form = r"(?:^|(?<=[.!?…:,] )|(?<=\n))", r"(?:(?![.!?…] ).)+?"
+                pattern += f"({form})"
                 self.slots.append(part)
                 slot_last = True
         if slot_last and self.slots[-1][1] == "":

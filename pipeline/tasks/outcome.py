@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from pipeline.domain import Domain, Step
-from pipeline.sources import look_up
+from pipeline.sources import fit, look_up
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.ground import Grounding
 from pipeline.types import Answer, Cell, Change, Expected, Plan, PlanStep
@@ -73,18 +73,6 @@ def run_goal(
         finds[wanted_name] = grounding.find(wanted_name, values[wanted_name])
     run.plan = run.plan.model_copy(update={"finds": finds})
     return run
-
-
-def fit(value: Any, schema: Mapping[str, Any]) -> Any:
-    """A value as a parameter's type wants it: what was told as text may be needed as a number."""
-    kind = schema.get("type")
-    if kind == "integer" and isinstance(value, str) and value.lstrip("-").isdigit():
-        return int(value)
-    if kind == "boolean" and isinstance(value, int):
-        return bool(value)
-    if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
 
 
 def run_plans(

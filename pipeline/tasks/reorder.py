@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, run_plans
-from pipeline.types import Cell, Change, Plan, PlanStep, Source, TableShape
-from pipeline.wording import names_in
+from pipeline.sources import seen_in
+from pipeline.types import Cell, Change, Plan, PlanStep, TableShape
 from pipeline.world import World
 
 
@@ -37,18 +37,11 @@ def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]
 def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
     """A random order in which every step still comes after those whose results it uses."""
     by_key = {step.key: i for i, step in enumerate(steps)}
-    needs = [{by_key[n] for source in step.arguments.values() for n in _names(source) if n in by_key} for step in steps]
+    needs = [{by_key[n] for source in step.arguments.values() for n in seen_in(source) if n in by_key} for step in steps]
     order: list[int] = []
     while len(order) < len(steps):
         order.append(rng.choice([i for i in range(len(steps)) if i not in order and needs[i] <= set(order)]))
     return order
-
-
-def _names(source: Source) -> set[str]:
-    if source.by == "text":
-        return names_in(source.value)
-    own = {source.name} if source.by == "seen" else set()
-    return own.union(*(_names(part) for part in source.where.values()))
 
 
 def _without_ids(change: Change, shapes: dict[str, TableShape]) -> Counter[tuple[object, ...]]:

@@ -81,7 +81,10 @@ class TaskMaker:
             self._goal(world, goal, goal_runs, rng, persona, later=i > 0)
             for i, (goal, goal_runs) in enumerate(zip(drawn, runs, strict=True))
         )
-        goals = (goals[0].model_copy(update={"opening": _greeted(goals[0].opening, persona, rng)}), *goals[1:])
+        opening = _greeted(goals[0].opening, persona, rng)
+        if not any(_reads(template, opening, drawn[0].told(), world.today) for template in goals[0].templates):
+            raise Drop("unreadable", f"{goals[0].intent}: {opening!r} does not give back its facts")
+        goals = (goals[0].model_copy(update={"opening": opening}), *goals[1:])
         body = Task(
             task_id="",
             index=index,
@@ -148,10 +151,8 @@ class TaskMaker:
 
         def say(template: str) -> str:
             text = render(template, told, style=style, today=world.today, currency=self.compiled.domain.currency)
-            read = reader(template).read(text, world.today)
-            wrong = read is None or any(str(told[name]) != str(value) for name, value in read.items())
-            if wrong:
-                raise Drop("unreadable", f"{intent.name}: {text!r} does not give back its facts ({read})")
+            if not _reads(template, text, told, world.today):
+                raise Drop("unreadable", f"{intent.name}: {text!r} does not give back its facts")
             return text
 
         tells, asked = {}, {}
@@ -212,6 +213,12 @@ def _admit(drawer: Drawer, drawn: Sequence[Drawn], outcomes: Sequence[Expected])
                 raise DomainDefect(f"{outcome.plan}: the invariant {broken[0]!r} is broken after the plan")
         finally:
             end.close()
+
+
+def _reads(template: str, text: str, told: Mapping[str, Cell], today: str) -> bool:
+    """Whether the template finds in the text what was told, and nothing else."""
+    read = reader(template).read(text, today)
+    return read is not None and all(str(told[name]) == str(value) for name, value in read.items())
 
 
 def _greeted(opening: str, persona: Persona, rng: Rng) -> str:

@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
     wrote: bool
     state_hash: str
     fault: FaultKind | None = None
+    malformed: bool = False  # no tool could take it: unknown name, or arguments against the schema
 
     @property
     def ok(self) -> bool:
@@ -103,11 +104,12 @@ class SqlEnvironment:
         self._calls += 1
         tool = self._domain.tools.get(name)
         if tool is None or tool.spec.actor != actor:
-            return self._refused(f"There is no tool named {name}.")
+            return self._refused(f"There is no tool named {name}.")._replace(malformed=True)
         problem = next(iter(tool.validator.iter_errors(arguments)), None)
         if problem is not None:
             path = ".".join(str(part) for part in problem.instance_path)
-            return self._refused(f"Invalid arguments: {problem.message[:300]}" + (f" (at {path})" if path else ""))
+            text = f"Invalid arguments: {problem.message[:300]}" + (f" (at {path})" if path else "")
+            return self._refused(text)._replace(malformed=True)
         if fault in faults.NO_EFFECT:
             return self._refused(faults.ERRORS[fault])._replace(fault=fault)
         outcome = self._execute(tool.spec, self._bind(tool.spec, arguments))
