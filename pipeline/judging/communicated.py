@@ -35,9 +35,9 @@ def value_told(value: Cell, text: str, *, money: bool = False) -> bool:
         return True
     if isinstance(value, int):
         return _number_told(value, money, read(text))
-    if match := _MOMENT.fullmatch(value):
-        clock = int(match[2]) * 60 + int(match[3])
-        return day_told(match[1], read(text)) and clock in read(text).times
+    if moment := _MOMENT.fullmatch(value):
+        clock = int(moment[2]) * 60 + int(moment[3])
+        return day_told(moment[1], read(text)) and clock in read(text).times
     if _DATE.fullmatch(value):
         return day_told(value, read(text))
     if clock_time := _CLOCK.fullmatch(value):
@@ -67,19 +67,22 @@ def phrase_told(value: str, text: str) -> bool:
     if not wanted:
         return True
     folded = read(text).folded
-    if _occurs(wanted, folded):
+    if occurs(wanted, folded):
         return True
     if not any(c.isdigit() for c in wanted):
-        return "-" in wanted and _occurs(wanted.replace("-", " "), folded.replace("-", " "))
-    code = _CODE.fullmatch(wanted)  # TW123 is also written "TW 123"
-    return bool(code) and any(_occurs(f"{code[1]}{gap}{code[2]}", folded) for gap in (" ", "-", ""))
+        return "-" in wanted and occurs(wanted.replace("-", " "), folded.replace("-", " "))
+    # TW123 is also written "TW 123"
+    if parts := _CODE.fullmatch(wanted):
+        return any(occurs(f"{parts[1]}{gap}{parts[2]}", folded) for gap in (" ", "-", ""))
+    return False
 
 
 def _spelling(value: str) -> str:
     return fold(plain_digits(value)).replace("_", " ").replace("’", "'").replace("canceled", "cancelled")
 
 
-def _occurs(wanted: str, folded: str) -> bool:
+def occurs(wanted: str, folded: str) -> bool:
+    """Whether `wanted` stands in a text as a whole: not inside a longer word, number, code or address."""
     start = folded.find(wanted)
     code = any(c.isdigit() for c in wanted)
     address = "@" in wanted

@@ -49,39 +49,61 @@ SUFFIXES = CURRENCY_CODES | frozenset(
 
 # ---------------------------------------------------------------- agreeing and declining
 
+# A clear yes wherever a clause begins with it.
 YES = (
-    "yes", "yeah", "yep", "yup", "sure", "sure thing", "ok", "okay", "alright", "all right", "absolutely",
-    "definitely", "certainly", "of course", "by all means", "correct", "that's right", "that's correct", "right",
-    "exactly", "perfect", "great", "fine", "good", "lovely", "excellent", "wonderful", "brilliant", "agreed",
-    "approved", "confirmed", "confirm", "i confirm", "please do", "do it", "do that", "go ahead", "go for it",
-    "proceed", "please proceed", "sounds good", "sounds great", "sounds perfect", "sounds fine", "sounds right",
-    "looks good", "looks right", "looks great", "that works", "works for me", "works", "that's fine", "that's good",
-    "that's perfect", "that's great", "that is fine", "that is right", "that is correct", "that is good",
-    "that will do", "that'll do", "let's do it", "let's do that", "let's go", "i agree", "i do", "i am sure",
-    "i'm sure", "i'm happy with that", "happy with that", "you have my ok", "you have my okay", "you have my word",
-    "make it so", "please go on", "please", "book it", "go on", "carry on", "aye", "affirmative", "indeed", "👍", "✅",
-    "it is", "i would", "i'd like that", "please continue",
+    "yes", "yeah", "yea", "yep", "yup", "aye", "affirmative", "absolutely", "definitely", "certainly", "of course",
+    "sure", "ok", "okay", "alright", "all right", "confirmed", "approved", "agreed", "indeed", "correct", "exactly",
+    "i confirm", "i hereby confirm", "i can confirm", "i agree", "that's correct", "that is correct", "that's right",
+    "that is right", "that's fine", "that is fine", "that works", "works for me", "sounds good", "sounds great",
+    "sounds perfect", "sounds fine", "sounds right", "sounds lovely", "looks good", "looks right", "looks great",
+    "by all means", "you have my", "happy with that", "i'm happy with that", "i'd like that", "fine by me", "fine with me",
+    "please do", "book it", "go on", "👍", "✅",
 )  # fmt: skip
-# So clear that they count wherever a sentence of a short message begins with them or says just them.
-STRONG_YES = (
-    "go ahead", "please proceed", "proceed", "i confirm", "i can confirm", "please do", "confirmed", "do it",
-    "go for it", "let's do it", "let's do that", "you have my ok", "you have my okay", "please go on", "sounds good",
-    "that works", "carry on", "please continue", "make it so", "by all means",
+# A clear yes wherever it is said.
+GO = (
+    "yes", "yeah", "yep", "yup", "go ahead", "please proceed", "proceed", "go for it", "please do", "do it",
+    "let's do it", "let's do that", "make it so", "make it happen", "carry on", "please continue", "please go on",
+    "you have my confirmation", "you have my ok", "you have my okay", "i confirm", "confirmed", "sounds good",
+    "by all means", "please execute",
 )  # fmt: skip
+# Yes only where nothing else of substance is said: "Great, and now the hotel" is no answer to a proposal.
+WEAK_YES = (
+    "perfect", "great", "fine", "good", "lovely", "excellent", "wonderful", "brilliant", "right", "works", "super",
+    "it is", "i would", "i do", "i am", "please", "that's good", "that's perfect", "that's great", "that's it",
+    "that is good", "that is perfect", "that will do", "that'll do", "i'm sure", "i am sure", "that's the one",
+)  # fmt: skip
+FILLERS = ("thanks", "thank you", "thank you very much", "many thanks", "cheers", "please", "then", "thx", "ta")
 # Phrases that hold a "no" or a "but" and yet mean yes, or nothing.
 NEUTRAL = (
-    "no problem", "no worries", "no issue", "no issues", "no objection", "no objections", "no changes", "no change",
-    "no need to", "nothing else", "not a problem", "why not", "i don't mind", "don't worry", "no further questions",
-    "no questions", "no rush", "don't hesitate", "no doubt", "nothing but", "don't wait", "no concerns",
-    "no hesitation", "don't need anything else", "no more questions", "not at all", "what are you waiting for",
-    "no other", "actually yes", "yes actually", "all but", "can't wait",
+    "no problem", "no worries", "no issue", "no issues", "no objection", "no objections", "no need to", "nothing else",
+    "not a problem", "why not", "i don't mind", "don't worry", "no rush", "don't hesitate", "no doubt", "nothing but",
+    "don't wait", "no concerns", "not at all", "all but", "can't wait", "actually yes", "yes actually",
+    "don't need anything else", "no further questions", "no more questions", "no questions", "no changes",
+    "no more changes", "no further changes", "no change", "no other changes",
 )  # fmt: skip
+# A no wherever it is said, and where it begins a clause.
 NO = (
-    "no", "nope", "nah", "not", "don't", "do not", "never", "wait", "hold on", "hang on", "stop", "cancel that",
-    "instead", "rather", "actually", "but", "however", "except", "unless", "unsure", "second thought",
-    "second thoughts", "hmm", "one moment", "before you do", "before that", "let me think", "changed my mind",
-    "wrong", "incorrect", "isn't", "can't", "won't", "wasn't", "doesn't", "shouldn't", "wouldn't",
+    "nope", "nah", "not", "don't", "do not", "never", "instead", "but", "however", "except", "unless", "unsure",
+    "second thought", "second thoughts", "changed my mind", "before you do", "isn't", "can't", "won't", "doesn't",
+    "shouldn't", "wouldn't", "i'd rather", "would rather",
 )  # fmt: skip
+NO_FIRST = (
+    "wait", "hold on", "hang on", "stop", "hmm", "one moment", "let me think", "actually", "wrong", "incorrect",
+    "cancel that",
+)  # fmt: skip
+# An agent's message asks for the user's word if it has a question mark or one of these.
+ASKS = (
+    "confirm",
+    "go ahead",
+    "shall i",
+    "proceed",
+    "okay with",
+    "ok with",
+    "approve",
+    "let me know",
+    "your word",
+    "say yes",
+)
 
 _NOT = r"(?:not|n[’']?t)"
 DECLINES = (
