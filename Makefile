@@ -81,10 +81,18 @@ show: $(READY) ## Read one conversation in the terminal: EPISODE=<id> RUN=travel
 	  echo "  make query RUN=$$RUN SQL='select episode_id, kind, passed from accepted limit 10'" >&2; exit 2; }; \
 	$(PY) -m pipeline show "runs/$$RUN" "$$EPISODE"
 
+define run_notebook
+import os, nbformat
+from nbclient import NotebookClient
+notebook, out = nbformat.read("notebooks/inspect_run.ipynb", 4), os.path.join(os.environ["RUN"], "inspect_run.ipynb")
+NotebookClient(notebook, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=40"]).execute()
+nbformat.write(notebook, out)
+print("Open it in Jupyter or an editor that shows notebooks:", out)
+endef
+export run_notebook
+
 notebook: $(READY) ## Run the notebook over a dataset: RUN=travel writes runs/travel/inspect_run.ipynb, plots included
-	@$(only_run); RUN="$$PWD/runs/$$RUN"; export RUN; cp notebooks/inspect_run.ipynb "$$RUN/inspect_run.ipynb"; \
-	$(VENV)/bin/jupyter-execute --inplace "$$RUN/inspect_run.ipynb" && \
-	echo "Open it in Jupyter or an editor that shows notebooks: $$RUN/inspect_run.ipynb"
+	@$(only_run); RUN="$$PWD/runs/$$RUN" $(PY) -c "$$run_notebook"
 
 replay: $(READY) ## Execute every recorded call of a dataset again and compare: RUN=travel (EPISODE=<id> for one row)
 	@$(only_run); $(PY) -m pipeline replay "runs/$$RUN" $${EPISODE:+--episode "$$EPISODE"}
