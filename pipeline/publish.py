@@ -19,7 +19,7 @@ from pipeline.config import RunConfig
 from pipeline.filters import NAMES, RUN_FILTERS, RowFacts, RunFacts
 from pipeline.identity import content_hash
 from pipeline.storage.card import card
-from pipeline.storage.dataset import DatasetWriter, read_marker
+from pipeline.storage.dataset import DatasetWriter, read_marker, repair
 from pipeline.storage.files import write_atomic
 from pipeline.storage.funnel import Funnel, Step
 from pipeline.storage.inputs import inputs_hash
@@ -42,6 +42,7 @@ def publish(
     Raises BadInput when a committed file is missing or changed, Incomplete when the disk is full; the dataset that was
     published before then stays as it was.
     """
+    repair(folder.path)
     made_from = _made_from(folder, config, categories, provenance)
     if (funnel := _published(folder, config, made_from)) is not None:
         return funnel

@@ -39,10 +39,12 @@ _Key = tuple[str, str]  # side, domain
 
 
 class DatasetWriter:
-    """Writes a new dataset aside; `publish` puts it in the old one's place. Leaving without that discards it."""
+    """Writes a new dataset aside; `publish` puts it in the old one's place. Leaving without that discards it.
+
+    What a killed writer left is in the way: `repair` first.
+    """
 
     def __init__(self, run: Path, domains: Iterable[str]) -> None:
-        repair(run)
         self._run, self._root = run, run / _NEW
         self._keys = [(side, domain) for side in SIDES for domain in domains]
         self._pending: dict[_Key, list[Mapping[str, Any]]] = {}

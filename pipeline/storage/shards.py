@@ -86,13 +86,13 @@ class RunFolder:
                 raise another_run(path, found, wanted)
             _clean(path)
             write_inputs(path, inputs)
-            with writing(path):
-                for name in ("_journal", "_commits", *STAGES):
-                    (path / name).mkdir(exist_ok=True)
             if found is not None:
                 wanted = found.model_copy(update={"config": config})
             if wanted != found:
                 write_atomic(path / "run.json", wanted.model_dump_json(indent=1).encode())
+            with writing(path):  # after run.json: until it is there, only `_OURS` shows that the folder is ours
+                for name in ("_journal", "_commits", *STAGES):
+                    (path / name).mkdir(exist_ok=True)
             folder = cls(path, wanted, lock)
             for commit in (done := folder.commits()):
                 commits.check_files(path, commit)
