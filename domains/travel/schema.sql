@@ -56,7 +56,8 @@ CREATE TABLE points_entries (
 ) STRICT;
 CREATE TABLE calendar_entries (
   entry_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL REFERENCES customers, on_date TEXT NOT NULL,
-  starts TEXT NOT NULL, ends TEXT, title TEXT NOT NULL, source TEXT NOT NULL CHECK (source IN ('personal','desk'))
+  starts TEXT NOT NULL, ends TEXT, title TEXT NOT NULL, source TEXT NOT NULL CHECK (source IN ('personal','desk')),
+  status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active','removed'))
 ) STRICT;
 CREATE INDEX calendar_by_customer ON calendar_entries(customer_id, on_date);
 CREATE TABLE mails (
@@ -176,13 +177,13 @@ SELECT s.flight_no || '/' || d.day AS flight_id, s.flight_no, d.day AS travel_da
   d.day || ' ' || s.departs AS departs_at,
   add_minutes(d.day || ' ' || s.departs, s.block_min + b.utc_offset_min - a.utc_offset_min) AS arrives_at,
   s.block_min AS duration_min, s.bag_cents, s.base_cents, d.demand_pct,
-  s.seats - spread('sold ' || s.flight_no || d.day, s.seats * 11 / 20, s.seats * 49 / 50) - (SELECT coalesce(sum(f.passengers), 0) FROM flight_bookings f
+  s.seats - spread('sold ' || s.flight_no || d.day, s.seats * 11 / 20, s.seats) - (SELECT coalesce(sum(f.passengers), 0) FROM flight_bookings f
     WHERE f.flight_no = s.flight_no AND f.travel_date = d.day AND f.status <> 'cancelled') AS seats_left
 FROM schedules s JOIN travel_days d ON instr(s.days, d.day_no) > 0 JOIN carriers c ON c.code = s.carrier
   JOIN airports a ON a.code = s.origin JOIN airports b ON b.code = s.destination;
 -- What a seat costs under each fare; the fare code is good for this flight and fare alone.
 CREATE VIEW fares AS
-SELECT f.flight_id, f.flight_no, f.travel_date, f.origin, f.destination, f.departs_at, f.arrives_at, f.seats_left, r.fare, r.cabin,
+SELECT f.flight_id, f.flight_no, f.carrier, f.travel_date, f.origin, f.destination, f.departs_at, f.arrives_at, f.duration_min, f.seats_left, r.fare, r.cabin,
   r.letter || substr(f.flight_no, 1, 2) || spread('code ' || f.flight_id || r.fare, 10000, 99999) AS fare_code,
   f.base_cents * (r.multiplier_pct + (f.duration_min > 360) * r.long_haul_pct) / 100
     * (100 + f.demand_pct + spread('fare ' || f.flight_id, -14, 26)) / 10000 * 100 AS fare_cents
