@@ -25,7 +25,7 @@ from pipeline.sources import fit, look_up, seen_in, told_in
 from pipeline.types import Goal, Mistake, Plan, PlanStep
 from pipeline.wording import reader, render
 from pipeline.world import CompiledDomain
-from pipeline.world.yaml_file import read_yaml
+from pipeline.world.yaml_file import parse_yaml
 
 PHRASES = Path(__file__).with_name("expert.yaml")
 PARALLEL = 0.5  # share of episodes in which independent look-ups go out together
@@ -36,10 +36,10 @@ Heard = Sequence[Message]  # what came since the last message: the user's reply,
 Work = Generator[Message, Heard, None]
 
 
-@lru_cache(maxsize=2)
-def phrases(file: Path = PHRASES) -> dict[str, list[str]]:
-    """The expert's own words."""
-    value: dict[str, list[str]] = read_yaml(file, file.name)[0]
+@lru_cache(maxsize=4)
+def parse_phrases(text: str) -> dict[str, list[str]]:
+    """The expert's own words, from a file's text (`expert.yaml`)."""
+    value: dict[str, list[str]] = parse_yaml(text, PHRASES.name)[0]
     return value
 
 
@@ -48,8 +48,10 @@ class ExpertAgent:
 
     def __init__(
         self, goals: Sequence[Goal], compiled: CompiledDomain, today: str, language: str, rng: Rng,
-        slip: Slip | None = None,
+        slip: Slip | None = None, phrases: dict[str, list[str]] | None = None,
     ) -> None:  # fmt: skip
+        """`phrases`: its own words, other than those that ship (a run keeps the ones it was made with)."""
+        self.phrases = phrases or parse_phrases(PHRASES.read_text(encoding="utf-8"))
         self._compiled, self._today, self._language, self._rng, self._slip = compiled, today, language, rng, slip
         self._parallel, self._asks_first = rng.chance(PARALLEL), rng.chance(ASKS_FIRST)
         self._seen: dict[tuple[str, str], tuple[Any, int]] = {}  # (tool, arguments) → result, and when
@@ -81,7 +83,7 @@ class ExpertAgent:
             slip = self._slip if self._slip is not None and self._slip.goal == number else None
             heard = yield from _Goal(self, goal, slip).work(heard)
         while True:
-            heard = yield self.say(self._rng.choice(phrases()["closing"]))
+            heard = yield self.say(self._rng.choice(self.phrases["closing"]))
 
     # ------------------------------------------------------------ what a goal needs of its agent
 
@@ -151,7 +153,7 @@ class _Goal:
             batch = self._batch(steps, done)
             refused = yield from self._do(batch, wrong=done == self._slip_step(steps))
             if refused is not None:
-                line = render(self._rng.choice(phrases()["refused"]), {"error": refused})
+                line = render(self._rng.choice(self._agent.phrases["refused"]), {"error": refused})
                 heard = yield self._agent.say(line)
                 return heard
             done += len(batch)
@@ -192,7 +194,7 @@ class _Goal:
                 return
             language = self._agent._language
             ways = [self._goal.asked[name].ask for name in missing]
-            parts = [self._rng.choice(phrases()["asking"]), *(self._rng.choice(w.get(language) or w["en"]) for w in ways)]
+            parts = [self._rng.choice(self._agent.phrases["asking"]), *(self._rng.choice(w.get(language) or w["en"]) for w in ways)]
             heard = yield self._agent.say(" ".join(part for part in parts if part))
             self._listen(heard)
 
@@ -210,11 +212,11 @@ class _Goal:
                               currency=self._agent._compiled.domain.currency)  # fmt: skip
             except BadInput:
                 continue
-        return self._rng.choice(phrases()[otherwise])
+        return self._rng.choice(self._agent.phrases[otherwise])
 
     def _claim(self) -> Message:
         self._agent._taken.append("premature_done")
-        return self._agent.say(self._rng.choice(phrases()["claims"]))
+        return self._agent.say(self._rng.choice(self._agent.phrases["claims"]))
 
     def _decline(self) -> Generator[Message, Heard, Heard]:
         """Say no and why; and once more, in other words, when the user insists."""
@@ -287,7 +289,7 @@ class _Goal:
                     if error is None:
                         self._agent._taken.append("wrong_argument")
                         return None
-                    line = self._rng.choice(phrases()["correcting"])
+                    line = self._rng.choice(self._agent.phrases["correcting"])
                     return (yield from self._send([(step, arguments)], line))
         if not todo:
             return None
@@ -298,7 +300,7 @@ class _Goal:
         if self._spoke:
             return None
         self._spoke = True
-        return self._rng.choice(phrases()["looking"]) if self._rng.chance(SPEAKS) else None
+        return self._rng.choice(self._agent.phrases["looking"]) if self._rng.chance(SPEAKS) else None
 
     def _send(self, todo: Sequence[tuple[PlanStep, dict[str, Any]]], text: str | None) -> Generator[Message, Heard, str | None]:
         """Make calls and take their results; the first error, or None."""

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain import TableRows
 from pipeline.errors import BadInput, DomainDefect
@@ -23,7 +23,7 @@ from pipeline.world.access import Budget, connect, describe, guard
 from pipeline.world.change import capture_sql, quoted, world_hash
 from pipeline.world.compile import CompiledDomain, apply_schema
 from pipeline.world.world import World
-from pipeline.world.yaml_file import read_yaml
+from pipeline.world.yaml_file import parse_yaml
 
 REDRAWS = 20  # draws of one row before it is left out
 MAX_TABLE_ROWS = 50_000
@@ -39,15 +39,23 @@ class Context:
     Tasks use it too, for the helper draws of an intent.
     """
 
-    def __init__(self, rng: Rng, connection: sqlite3.Connection | None, today: str, seed: int) -> None:
+    def __init__(self, rng: Rng, connection: sqlite3.Connection | None, today: str, seed: int,
+                 names: Names | None = None) -> None:  # fmt: skip
         self.rng, self.today = rng, today
-        self._connection = connection
+        self._connection, self._names = connection, names
         self.row: Row = {"today": today, "world_seed": seed}
         self.parent: Row = {}
         self.n = 0
         self.person: tuple[str, str] | None = None
         self.taken: set[str] = set()
         self.keys: dict[str, list[Any]] = {}
+
+    @property
+    def names(self) -> Names:
+        """The names to draw people from."""
+        if self._names is None:
+            self._names = parse_names(NAMES.read_text(encoding="utf-8"))
+        return self._names
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -70,16 +78,27 @@ def _bind(row: Row, name: str, value: Any) -> None:
         row.update({f"{name}_{part}": cell for part, cell in value.items()})
 
 
-@lru_cache(maxsize=1)
-def name_data() -> tuple[list[tuple[list[str], list[str]]], list[int], list[str]]:
-    """(first, last) names by locale, the locales' weights, and the e-mail domains."""
-    data, _ = read_yaml(Path(__file__).with_name("names.yaml"), "names.yaml")
+NAMES = Path(__file__).with_name("names.yaml")
+
+
+class Names(NamedTuple):
+    """The people of populations: (first, last) names by locale, the locales' weights, and e-mail domains."""
+
+    locales: list[tuple[list[str], list[str]]]
+    weights: list[int]
+    email_domains: list[str]
+
+
+@lru_cache(maxsize=4)
+def parse_names(text: str) -> Names:
+    """The names that a file's text holds (`names.yaml`)."""
+    data, _ = parse_yaml(text, NAMES.name)
     locales = list(data["locales"].values())
-    return [(e["first"], e["last"]) for e in locales], [e["weight"] for e in locales], data["email_domains"]
+    return Names([(e["first"], e["last"]) for e in locales], [e["weight"] for e in locales], data["email_domains"])
 
 
-def populate(compiled: CompiledDomain, seed: int) -> World:
-    """The world of this domain and seed.
+def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) -> World:
+    """The world of this domain and seed. `names`: other than those that ship (a run keeps the ones it was made with).
 
     Raises BadInput (with the line) when population.yaml cannot be followed, DomainDefect when an invariant or a
     foreign key does not hold at the end.
@@ -91,7 +110,7 @@ def populate(compiled: CompiledDomain, seed: int) -> World:
     connection = apply_schema(source)
     access = compiled.access()
     budget = guard(connection, access)
-    context = Context(rng, connection, today, seed)
+    context = Context(rng, connection, today, seed, names)
     try:
         connection.execute("SAVEPOINT _call")
         for table, spec in domain.population.tables.items():
@@ -296,11 +315,10 @@ def _ref(compiled: CompiledDomain, value: Any, spec: Row) -> Generator:
 def _person(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
     if value not in ("full", "first", "last"):
         raise ValueError("full, first or last")
-    locales, weights, _ = name_data()
 
     def make(c: Context) -> str:
         if c.person is None:
-            first, last = c.rng.weighted(locales, weights)
+            first, last = c.rng.weighted(c.names.locales, c.names.weights)
             c.person = c.rng.choice(first), c.rng.choice(last)
         return {"full": " ".join(c.person), "first": c.person[0], "last": c.person[1]}[value]
 
@@ -308,11 +326,9 @@ def _person(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
 
 
 def _email(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
-    domains = name_data()[2]
-
     def make(c: Context) -> str:
         local = re.sub(r"[^a-z0-9]+", ".", fold(c.row[value]) or "").strip(".") or "guest"
-        at = c.rng.choice(domains)
+        at = c.rng.choice(c.names.email_domains)
         n, text = 1, f"{local}@{at}"
         while text in c.taken:  # numbered, so that UNIQUE holds
             n += 1

@@ -1,0 +1,112 @@
+"""The main job: from what a person asked for to a published dataset and a summary of what became of it."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from pipeline import __version__
+from pipeline.config import RunConfig, read_config
+from pipeline.errors import BadInput, Exit
+from pipeline.progress import RunProgress
+from pipeline.publish import publish, published
+from pipeline.recipe import Recipe, gather_inputs
+from pipeline.rollout import parse_agent
+from pipeline.runner import run_local
+from pipeline.stages import Receipt
+from pipeline.storage import Funnel, RunFolder, Work
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit:
+    """Make or take up the run that the options ask for. Raises BadInput or Incomplete with what to do."""
+    if not given.get("domains") and file is None:
+        raise BadInput("no domain is given", where="--domain", remedy="For example: toolworlds generate --domain travel")
+    config = read_config(file, given)
+    _supported(config)
+    config, inputs = gather_inputs(config)
+    if config.out == Path("runs"):
+        config = config.model_copy(update={"out": Path("runs") / "+".join(config.domains)[:80]})
+    recipe = Recipe(config, inputs)
+    versions = {"toolworlds": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    categories = {name: compiled.domain.category for name, compiled in recipe.domains.items()}
+    with RunFolder.open(config.out, config, recipe.fingerprint, inputs, versions) as folder:
+        works = folder.remaining(config.tasks, config.attempts)
+        if not works and published(folder, config, categories=categories):
+            console.print(f"{folder.path} is complete: nothing is left to do.", highlight=False)
+            return Exit.COMPLETE
+        undone = _work(console, recipe, folder, works) if works else 0
+        ledger = folder.ledger()
+        funnel = publish(folder, config, categories=categories)
+        ledger.note("published", count=funnel.accepted)
+        ledger.compact()
+    _summary(console, config, folder.path, funnel)
+    if undone:
+        console.print(f"{undone} episodes stay undone; the same command resumes.", highlight=False)
+    return Exit.INCOMPLETE if undone else Exit.COMPLETE
+
+
+def _supported(config: RunConfig) -> None:
+    parse_agent(config.agent)
+    for option, value, known in (
+        ("--user", config.user, "scripted"), ("--judge", config.judge, "program"), ("--runner", config.runner, "local"),
+    ):  # fmt: skip
+        if value != known:
+            raise BadInput(f"{value!r} is not available", where=option, remedy=f"This release knows: {known}.")
+
+
+def _work(console: Console, recipe: Recipe, folder: RunFolder, works: list[Work]) -> int:
+    """Do what is left; how many episodes stay undone."""
+    total = sum(len(work.tasks) * len(work.attempts) for work in works)
+    ledger = folder.ledger()
+    ledger.note("started", count=total)
+    console.print(f"{total} episodes to do for {', '.join(recipe.config.domains)}, into {folder.path}", highlight=False)
+    first = True
+    with RunProgress(console, total) as progress:
+
+        def take(receipt: Receipt) -> None:
+            nonlocal first
+            if first and receipt.event == "episode":
+                first = False
+                ledger.note("first_journal_row", shard=receipt.shard)
+            if receipt.event == "sealed":
+                ledger.note("sealed", shard=receipt.shard)
+            progress.take(receipt)
+
+        undone = run_local(recipe, folder, works, take)
+    ledger.note("rollouts_done", count=progress.done)
+    return undone
+
+
+def _summary(console: Console, config: RunConfig, path: Path, funnel: Funnel) -> None:
+    """The funnel, and what to try next."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    table.add_column("step")
+    for name in ("in", "kept", "dropped"):
+        table.add_column(name, justify="right")
+    table.add_column("why")
+    for step in funnel.steps:
+        why = ", ".join(f"{reason} {count}" for reason, count in sorted(step.dropped.items(), key=lambda i: -i[1]))
+        table.add_row(step.name, f"{step.came}", f"{step.kept}", f"{step.came - step.kept}", why)
+    console.print(table)
+    shown = _relative(path)
+    console.print(
+        f"\n{funnel.accepted} accepted and {funnel.rejected} rejected rows in {shown}/dataset\n\n"
+        f"next:  toolworlds show {shown}\n"
+        f"       toolworlds query funnel --run {shown}\n"
+        f"       toolworlds replay {shown}",
+        highlight=False,
+    )  # fmt: skip
+
+
+def _relative(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

@@ -1,0 +1,102 @@
+"""Everything that a run's rows follow from: the config and the input files, read and prepared.
+
+`generate` gathers the files that ship with the project; `replay` takes those that the run kept. From there on both
+go the same way, which is why a replay proves something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from pipeline import __version__, paths
+from pipeline.config import RunConfig
+from pipeline.errors import BadInput
+from pipeline.identity import content_hash
+from pipeline.judging import Rubric, load_rubric_text
+from pipeline.rollout.expert import PHRASES, parse_phrases
+from pipeline.rollout.loop import PROMPT
+from pipeline.tasks.personas import FILE as PERSONAS
+from pipeline.tasks.personas import parse_personas
+from pipeline.tasks.synthesize import TaskMaker
+from pipeline.types import Persona
+from pipeline.world import CompiledDomain, compile_domain, find_domain, load_source, parse_source
+from pipeline.world.populate import NAMES, Names, parse_names
+
+_FILES = {"prompts/system.j2": PROMPT, "people/personas.yaml": PERSONAS, "people/names.yaml": NAMES,
+          "people/expert.yaml": PHRASES}  # fmt: skip
+
+
+def gather_inputs(config: RunConfig) -> tuple[RunConfig, dict[str, bytes]]:
+    """The input files of a run by relative path, and the config with each domain by its name.
+
+    Raises BadInput when a domain is unknown, or two of them bear one name.
+    """
+    files: dict[str, bytes] = {name: path.read_bytes() for name, path in _FILES.items()}
+    names: list[str] = []
+    for asked in config.domains:
+        source = load_source(find_domain(asked))
+        name = source.domain.name
+        if name in names:
+            raise BadInput(f"two domains are called {name}", where="--domain")
+        names.append(name)
+        files |= {f"domains/{name}/{file}": data for file, data in source.files.items()}
+    for file in sorted(paths.rubrics_root().glob("*.yaml")):
+        if file.stem in ("core", "prescriptive", *names):
+            files[f"rubrics/{file.name}"] = file.read_bytes()
+    return config.model_copy(update={"domains": tuple(names)}), files
+
+
+class Recipe:
+    """A config and its inputs, prepared once per process."""
+
+    def __init__(self, config: RunConfig, inputs: Mapping[str, bytes]) -> None:
+        """Raises BadInput when an input does not hold what it should."""
+        self.config, self.inputs = config, inputs
+        self.fingerprint = config.fingerprint({n: content_hash(d) for n, d in inputs.items()}, __version__)
+        self.prompt = self._text("prompts/system.j2")
+        self.phrases = parse_phrases(self._text("people/expert.yaml"))
+        self.personas: tuple[Persona, ...] = parse_personas(self._text("people/personas.yaml"), "personas.yaml")
+
+    def _text(self, name: str) -> str:
+        try:
+            return self.inputs[name].decode()
+        except KeyError:
+            raise BadInput(f"the input {name} is missing") from None
+
+    @cached_property
+    def names(self) -> Names:
+        return parse_names(self._text("people/names.yaml"))
+
+    @cached_property
+    def domains(self) -> dict[str, CompiledDomain]:
+        """The domains, compiled."""
+        out = {}
+        for name in self.config.domains:
+            prefix = f"domains/{name}/"
+            files = {file.removeprefix(prefix): data for file, data in self.inputs.items() if file.startswith(prefix)}
+            out[name] = compile_domain(parse_source(name, files))
+        return out
+
+    @cached_property
+    def makers(self) -> dict[str, TaskMaker]:
+        return {name: TaskMaker(compiled, self.config, self.personas) for name, compiled in self.domains.items()}
+
+    @cached_property
+    def rubrics(self) -> dict[str, tuple[Rubric, ...]]:
+        """The rubrics of each domain: core, prescriptive and its own, if it has one."""
+        read = {
+            Path(name).stem: load_rubric_text(data.decode(), name)
+            for name, data in self.inputs.items()
+            if name.startswith("rubrics/")
+        }
+        return {
+            name: tuple(read[part] for part in ("core", "prescriptive", name) if part in read)
+            for name in self.config.domains
+        }
+
+    def place(self, index: int) -> tuple[str, int]:
+        """(domain, position within the domain) of position `index` of the work list."""
+        names = self.config.domains
+        return names[index % len(names)], index // len(names)
