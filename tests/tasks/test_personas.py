@@ -7,17 +7,13 @@ rules are checked on every text.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
-import pipeline
-from pipeline.types import Persona
-from pipeline.world.yaml_file import read_yaml
+from pipeline.judging.speech import confirms
+from pipeline.tasks.personas import load_personas
 
-FILE = Path(pipeline.__file__).parent / "tasks" / "personas.yaml"
-PERSONAS = TypeAdapter(tuple[Persona, ...]).validate_python(read_yaml(FILE)[0], strict=False)
+PERSONAS = load_personas()
 LEAST = {"greetings": 3, "asides": 3, "confirms": 4, "unknowns": 3, "insists": 3}
 
 YES = re.compile(r"\b(yes|yep|yeah|aye|affirmative|confirm(ed)?|confirmation|agreed?|approved|go ahead)\b", re.I)
@@ -78,6 +74,12 @@ def test_every_confirmation_is_an_unmistakable_yes() -> None:
 def test_nothing_else_sounds_like_a_yes(part: str) -> None:
     sounds = YES if part in ("greetings", "asides") else SOUNDS_LIKE_YES
     assert [t for t in texts(part) if sounds.search(t[1])] == []
+
+
+def test_who_judges_conversations_hears_a_yes_where_one_is_said_and_nowhere_else() -> None:
+    assert [t for t in texts("confirms") if not confirms(t[1])] == []
+    others = [t for part in LEAST if part != "confirms" for t in texts(part)]
+    assert [t for t in others if confirms(t[1])] == []
 
 
 @pytest.mark.parametrize("part", ["greetings", "asides"])
