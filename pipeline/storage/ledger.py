@@ -17,7 +17,7 @@ import orjson
 from pipeline.storage.files import write_all, write_atomic, writing
 
 LINES, TABLE = "ledger.jsonl", "ledger.parquet"
-_COLUMNS = ("command", "at", "event", "wall_seconds", "cpu_seconds", "shard", "count", "detail")
+_COLUMNS = ("command", "happened_at", "event", "wall_seconds", "cpu_seconds", "shard", "count", "detail")
 
 
 class Ledger:
@@ -39,7 +39,7 @@ class Ledger:
         """
         line = {
             "command": self.command,
-            "at": time.time_ns() // 1_000_000,
+            "happened_at": time.time_ns() // 1_000_000,
             "event": event,
             "wall_seconds": round(time.perf_counter() - self._start, 4),
             "cpu_seconds": round(time.process_time(), 4),

@@ -33,7 +33,7 @@ CREATE TABLE funnel(position INTEGER, step VARCHAR, unit VARCHAR, came BIGINT, k
     reasons MAP(VARCHAR, BIGINT));
 """
 _NO_LEDGER = """
-CREATE TABLE ledger(command INTEGER, at TIMESTAMPTZ, event VARCHAR, wall_seconds DOUBLE, cpu_seconds DOUBLE,
+CREATE TABLE ledger(command INTEGER, happened_at TIMESTAMPTZ, event VARCHAR, wall_seconds DOUBLE, cpu_seconds DOUBLE,
     shard INTEGER, count BIGINT, detail VARCHAR)
 """
 

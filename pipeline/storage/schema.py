@@ -87,7 +87,7 @@ def ledger_schema() -> pa.Schema:
     return pa.schema(
         [
             ("command", pa.int32()),
-            ("at", pa.timestamp("ms", tz="UTC")),
+            ("happened_at", pa.timestamp("ms", tz="UTC")),
             ("event", pa.string()),
             ("wall_seconds", pa.float64()),
             ("cpu_seconds", pa.float64()),

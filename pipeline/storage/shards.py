@@ -128,6 +128,10 @@ class RunFolder:
     ) -> None:
         self.close()
 
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """What a worker process must inherit, so that the folder stays held while it lives."""
+        return () if self._lock is None else (self._lock,)
+
     # ------------------------------------------------------------ what it is
 
     @property

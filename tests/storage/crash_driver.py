@@ -119,7 +119,7 @@ def stepwise_kills(path: Path) -> dict[str, object]:
     start, reference = path.with_name("start"), path.with_name("reference")
     command(start, 2, 1)
     shutil.copytree(start, reference)
-    command(reference, 3, 2)
+    command(reference, 2, 2)
     expected, old = contents(reference), contents(start)[1]
     step, wrong, between = 0, [], 0
     while True:
@@ -129,7 +129,7 @@ def stepwise_kills(path: Path) -> dict[str, object]:
 
         def dies(step: int = step) -> None:
             die_at(step)
-            command(path, 3, 2)
+            command(path, 2, 2)
 
         status = os.waitpid(child(dies), 0)[1]
         if not os.WIFSIGNALED(status):
@@ -141,7 +141,7 @@ def stepwise_kills(path: Path) -> dict[str, object]:
                 wrong.append(f"step {step}: a reader saw {len(seen)} rows")
         except BadInput:
             between += 1  # between the two renames there is none, which is said
-        command(path, 3, 2)
+        command(path, 2, 2)
         if contents(path) != expected:
             wrong.append(f"step {step}: the resumed run differs")
         left = [str(p) for p in path.rglob("*") if p.name.startswith(".") and p.name != ".lock"]
