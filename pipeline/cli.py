@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,25 +51,39 @@ def _console() -> Console:
 
 @app.command()
 def generate(
-    domain: Annotated[Optional[list[str]], typer.Option(help="A domain's name or folder; repeatable.")] = None,  # noqa: UP045
-    tasks: Annotated[Optional[int], typer.Option(help="Tasks of the whole run (default 200); raising it extends the run.")] = None,  # noqa: UP045
-    attempts: Annotated[Optional[int], typer.Option(help="Attempts at each task (default 2); raising it extends the run.")] = None,  # noqa: UP045
-    seed: Annotated[Optional[int], typer.Option(help="Everything drawn follows from it (default 0).")] = None,  # noqa: UP045
-    model: Annotated[Optional[str], typer.Option(help="Who acts: expert, or expert:mistakes=0.3 (default expert:mistakes=0.2).")] = None,  # noqa: UP045
-    user: Annotated[Optional[str], typer.Option(help="Who asks: scripted.")] = None,  # noqa: UP045
-    judge: Annotated[Optional[str], typer.Option(help="Who judges: program.")] = None,  # noqa: UP045
-    runner: Annotated[Optional[str], typer.Option(help="Where: local.")] = None,  # noqa: UP045
-    workers: Annotated[Optional[int], typer.Option(help="Worker processes (default 1: in this process).")] = None,  # noqa: UP045
-    out: Annotated[Optional[Path], typer.Option(help="The run's folder (default runs/<domain>).")] = None,  # noqa: UP045
-    config: Annotated[Optional[Path], typer.Option(help="A YAML file of settings; options override it.")] = None,  # noqa: UP045
+    domain: Annotated[list[str] | None, typer.Option(help="A domain's name or folder; repeatable.")] = None,
+    tasks: Annotated[
+        int | None, typer.Option(help="Tasks of the whole run (default 200); raising it extends the run.")
+    ] = None,
+    attempts: Annotated[
+        int | None, typer.Option(help="Attempts at each task (default 2); raising it extends the run.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything drawn follows from it (default 0).")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Who acts: expert, or expert:mistakes=0.3 (default expert:mistakes=0.2).")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Who asks: scripted.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Who judges: program.")] = None,
+    runner: Annotated[str | None, typer.Option(help="Where: local.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (default 1: in this process).")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder (default runs/<domain>).")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings; options override it.")] = None,
 ) -> None:
     """Make a dataset of verified trajectories. The same command resumes; on a complete run it says so."""
     from pipeline.generate import generate as run
 
     given: dict[str, Any] = {
-        "domains": domain or None, "tasks": tasks, "attempts": attempts, "seed": seed, "agent": model, "user": user,
-        "judge": judge, "runner": runner, "workers": workers, "out": out,
-    }  # fmt: skip
+        "domains": domain or None,
+        "tasks": tasks,
+        "attempts": attempts,
+        "seed": seed,
+        "agent": model,
+        "user": user,
+        "judge": judge,
+        "runner": runner,
+        "workers": workers,
+        "out": out,
+    }
     sys.exit(int(run(_console(), config, given)))
 
 
@@ -89,7 +103,7 @@ def query(
 @app.command()
 def show(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    episode: Annotated[Optional[str], typer.Argument(help="An episode's id, or its first characters.")] = None,  # noqa: UP045
+    episode: Annotated[str | None, typer.Argument(help="An episode's id, or its first characters.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The system prompt and long results too.")] = False,
 ) -> None:
     """Read one trajectory: the conversation, what changed, how it was judged. Without an id: the first accepted one."""
@@ -103,7 +117,11 @@ def show(
             if episode is None or len(found) == 2:
                 break
     if len(found) != 1:
-        what = f"{'no' if not found else 'more than one'} episode's id begins with {episode!r}" if episode else "the run has no row"
+        what = (
+            f"{'no' if not found else 'more than one'} episode's id begins with {episode!r}"
+            if episode
+            else "the run has no row"
+        )
         sql = "select episode_id, kind, passed, drop_reason from rows limit 20"
         raise BadInput(what, where=str(run), remedy=f'List some: toolworlds query "{sql}" --run {run}')
     show_row(_console(), found[0], full=full)
@@ -112,7 +130,7 @@ def show(
 @app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
-    episode: Annotated[Optional[str], typer.Option(help="Only this episode (id or its first characters).")] = None,  # noqa: UP045
+    episode: Annotated[str | None, typer.Option(help="Only this episode (id or its first characters).")] = None,
 ) -> None:
     """Execute published rows again from the run's own inputs and compare every call, hash, message and verdict."""
     from pipeline.replay import replay as again

@@ -27,7 +27,7 @@ ByLanguage = dict[str, tuple[str, ...]]
 
 
 class Guard(Frozen):
-    """A condition of a call: it holds iff the first cell of `sql` is neither NULL nor 0; else `otherwise` is the error."""
+    """A condition of a call: it holds iff the first cell of `sql` is neither NULL nor 0. `otherwise`: the error."""
 
     sql: str
     otherwise: str

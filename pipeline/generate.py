@@ -18,7 +18,9 @@ from pipeline.recipe import Recipe, gather_inputs
 from pipeline.rollout import parse_agent
 from pipeline.runner import run_local
 from pipeline.stages import Receipt
-from pipeline.storage import Funnel, RunFolder, Work
+from pipeline.storage.funnel import Funnel
+from pipeline.storage.shards import RunFolder
+from pipeline.storage.work import Work
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit:
     """Make or take up the run that the options ask for. Raises BadInput or Incomplete with what to do."""
     if not given.get("domains") and file is None:
-        raise BadInput("no domain is given", where="--domain", remedy="For example: toolworlds generate --domain travel")
+        raise BadInput(
+            "no domain is given", where="--domain", remedy="For example: toolworlds generate --domain travel"
+        )
     config = read_config(file, given)
     _supported(config)
     config, inputs = gather_inputs(config)
@@ -55,8 +59,10 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
 def _supported(config: RunConfig) -> None:
     parse_agent(config.agent)
     for option, value, known in (
-        ("--user", config.user, "scripted"), ("--judge", config.judge, "program"), ("--runner", config.runner, "local"),
-    ):  # fmt: skip
+        ("--user", config.user, "scripted"),
+        ("--judge", config.judge, "program"),
+        ("--runner", config.runner, "local"),
+    ):
         if value != known:
             raise BadInput(f"{value!r} is not available", where=option, remedy=f"This release knows: {known}.")
 
@@ -102,7 +108,7 @@ def _summary(console: Console, config: RunConfig, path: Path, funnel: Funnel) ->
         f"       toolworlds query funnel --run {shown}\n"
         f"       toolworlds replay {shown}",
         highlight=False,
-    )  # fmt: skip
+    )
 
 
 def _relative(path: Path) -> Path:

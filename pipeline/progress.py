@@ -24,9 +24,13 @@ class RunProgress:
         self.done = self.accepted = self.recovered = self.undone = self.tasks_dropped = 0
         self._start = self._shown = time.monotonic()
         columns: tuple[ProgressColumn, ...] = (
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[more]}"), TimeRemainingColumn(),
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[more]}"),
+            TimeRemainingColumn(),
+        )
         self._live = Progress(*columns, console=console, transient=True) if console.is_terminal else None
         self._task = self._live.add_task("episodes", total=total, more="") if self._live else TaskID(0)
 

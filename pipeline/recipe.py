@@ -10,22 +10,26 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from pipeline import __version__, paths
+from pipeline import __version__
 from pipeline.config import RunConfig
 from pipeline.errors import BadInput
 from pipeline.identity import content_hash
-from pipeline.judging import Rubric, load_rubric_text
+from pipeline.judging.rubric import BASE, compose, parse_rubric, rubric_files
 from pipeline.rollout.expert import PHRASES, parse_phrases
 from pipeline.rollout.loop import PROMPT
 from pipeline.tasks.personas import FILE as PERSONAS
 from pipeline.tasks.personas import parse_personas
 from pipeline.tasks.synthesize import TaskMaker
-from pipeline.types import Persona
+from pipeline.types import Persona, Rubric
 from pipeline.world import CompiledDomain, compile_domain, find_domain, load_source, parse_source
 from pipeline.world.populate import NAMES, Names, parse_names
 
-_FILES = {"prompts/system.j2": PROMPT, "people/personas.yaml": PERSONAS, "people/names.yaml": NAMES,
-          "people/expert.yaml": PHRASES}  # fmt: skip
+_FILES = {
+    "prompts/system.j2": PROMPT,
+    "people/personas.yaml": PERSONAS,
+    "people/names.yaml": NAMES,
+    "people/expert.yaml": PHRASES,
+}
 
 
 def gather_inputs(config: RunConfig) -> tuple[RunConfig, dict[str, bytes]]:
@@ -42,9 +46,7 @@ def gather_inputs(config: RunConfig) -> tuple[RunConfig, dict[str, bytes]]:
             raise BadInput(f"two domains are called {name}", where="--domain")
         names.append(name)
         files |= {f"domains/{name}/{file}": data for file, data in source.files.items()}
-    for file in sorted(paths.rubrics_root().glob("*.yaml")):
-        if file.stem in ("core", "prescriptive", *names):
-            files[f"rubrics/{file.name}"] = file.read_bytes()
+        files |= {f"rubrics/{file.name}": file.read_bytes() for file in rubric_files(name)}
     return config.model_copy(update={"domains": tuple(names)}), files
 
 
@@ -84,16 +86,12 @@ class Recipe:
         return {name: TaskMaker(compiled, self.config, self.personas) for name, compiled in self.domains.items()}
 
     @cached_property
-    def rubrics(self) -> dict[str, tuple[Rubric, ...]]:
-        """The rubrics of each domain: core, prescriptive and its own, if it has one."""
-        read = {
-            Path(name).stem: load_rubric_text(data.decode(), name)
-            for name, data in self.inputs.items()
-            if name.startswith("rubrics/")
-        }
+    def rubrics(self) -> dict[str, Rubric]:
+        """The rubric of each domain: core, prescriptive and its own, if it has one."""
+        files = [name for name in self.inputs if name.startswith("rubrics/")]
+        read = {Path(name).stem: parse_rubric(name, self._text(name)) for name in files}
         return {
-            name: tuple(read[part] for part in ("core", "prescriptive", name) if part in read)
-            for name in self.config.domains
+            name: compose(name, (read[part] for part in (*BASE, name) if part in read)) for name in self.config.domains
         }
 
     def place(self, index: int) -> tuple[str, int]:

@@ -16,7 +16,8 @@ import orjson
 from pipeline.errors import Exit, Incomplete
 from pipeline.recipe import Recipe
 from pipeline.stages import Receipt, Report, Worker
-from pipeline.storage import RunFolder, Work
+from pipeline.storage.shards import RunFolder
+from pipeline.storage.work import Work
 
 LINE = 1 << 20
 
@@ -39,11 +40,20 @@ async def _processes(recipe: Recipe, folder: RunFolder, workers: int, report: Re
         for index in range(workers):
             processes.append(
                 await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "pipeline.worker", str(folder.path), str(index), str(workers),
-                    str(config.tasks), str(config.attempts), stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=LINE,
+                    sys.executable,
+                    "-m",
+                    "pipeline.worker",
+                    str(folder.path),
+                    str(index),
+                    str(workers),
+                    str(config.tasks),
+                    str(config.attempts),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=LINE,
                     pass_fds=folder.lock_descriptors(),
-                )  # fmt: skip
+                )
             )
 
         async def listen(process: asyncio.subprocess.Process) -> int:

@@ -35,9 +35,15 @@ def _head(row: Mapping[str, Any]) -> RenderableType:
     score = "" if row["score"] is None else f", score {row['score']:.2f}"
     table = Table.grid(padding=(0, 2))
     table.add_row("task", f"{row['kind']}, difficulty {row['difficulty']}, {row['language']}, persona {row['persona']}")
-    table.add_row("who", f"{row['agent_spec']} with {row['user']} user; attempt {row['attempt'] + 1} of {row['attempts']},"
-                  f" {row['passes']} passed")  # fmt: skip
-    table.add_row("end", f"{row['status']}, {row['stop_reason'] or 'stopped'} after {row['n_turns']} turns and {row['n_calls']} calls")
+    table.add_row(
+        "who",
+        f"{row['agent_spec']} with {row['user']} user; attempt {row['attempt'] + 1} of {row['attempts']},"
+        f" {row['passes']} passed",
+    )
+    table.add_row(
+        "end",
+        f"{row['status']}, {row['stop_reason'] or 'stopped'} after {row['n_turns']} turns and {row['n_calls']} calls",
+    )
     table.add_row("verdict", Text(f"{verdict}{score}; {fate}", style=f"bold {_colour(row)}"))
     if row["mistakes"]:
         table.add_row("planted", Text(", ".join(row["mistakes"]), style="yellow"))

@@ -14,17 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from pipeline.config import RunConfig
-from pipeline.errors import DomainDefect, JudgeFailure
+from pipeline.errors import DomainDefect
 from pipeline.filters import decide
 from pipeline.identity import Rng, content_hash, derive_seed
-from pipeline.judging import judge_by_program
+from pipeline.judging.verdict import judge_by_program
+from pipeline.judging.view import user_turns
 from pipeline.recipe import Recipe
 from pipeline.rollout import ExpertAgent, ScriptedUser, parse_agent, run_episode, system_prompt
 from pipeline.rollout.mistakes import plan_slip
-from pipeline.storage import Journal, RunFolder, Work
+from pipeline.storage.journal import Journal
+from pipeline.storage.shards import RunFolder
+from pipeline.storage.work import Work
 from pipeline.tasks.draw import Drawer
 from pipeline.types import DroppedTask, Episode, Record, Task, Trajectory, Verdict
-from pipeline.world import SqlEnvironment, World, populate
+from pipeline.world import FinalState, SqlEnvironment, World, populate
 
 EPISODES = 48  # in flight at once in one loop
 THREADS = 2
@@ -79,9 +82,13 @@ def episode_of(config: RunConfig, task: Task, attempt: int) -> Episode:
     seed = derive_seed(task.seed, "attempt", attempt)
     identity = {"task": task.task_id, "attempt": attempt, "agent": config.agent, "user": config.user}
     return Episode(
-        episode_id=content_hash(identity), task=task, attempt=attempt, seed=seed, agent_spec=config.agent,
+        episode_id=content_hash(identity),
+        task=task,
+        attempt=attempt,
+        seed=seed,
+        agent_spec=config.agent,
         mistake_rate=parse_agent(config.agent).mistakes,
-    )  # fmt: skip
+    )
 
 
 async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
@@ -96,25 +103,28 @@ async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
     environment = SqlEnvironment(world)
     try:
         return await run_episode(
-            episode, world, environment, agent, user, limits=config.limits,
+            episode,
+            world,
+            environment,
+            agent,
+            user,
+            limits=config.limits,
             prompt=system_prompt(world.compiled.domain, world.today, recipe.prompt),
-        )  # fmt: skip
+        )
     finally:
         environment.close()
 
 
 def judge(recipe: Recipe, task: Task, trajectory: Trajectory, world: World) -> Record:
     """The record of a trajectory: judged by program, and through the row filters."""
+    compiled = world.compiled
     try:
-        verdict = judge_by_program(task, trajectory, world, recipe.rubrics[task.domain])
+        with FinalState(world, trajectory.change, trajectory.calls, user_turns(trajectory.messages)) as end:
+            rubric = recipe.rubrics[task.domain]
+            verdict = judge_by_program(task, trajectory, compiled.domain, compiled.shapes, end, rubric)
     except DomainDefect as defect:
         trajectory = trajectory.model_copy(update={"status": "domain_defect", "failure": str(defect)})
         verdict = Verdict(episode_id=trajectory.episode_id, state=None, scores=(), passed=None, score=None)
-    except JudgeFailure as failure:
-        trajectory = trajectory.model_copy(update={"status": "judge_failure", "failure": str(failure)})
-        verdict = Verdict(
-            episode_id=trajectory.episode_id, state=None, scores=(), passed=None, score=None, failure=str(failure)
-        )
     return decide(Record(task=task, trajectory=trajectory, verdict=verdict), recipe.config)
 
 
@@ -199,9 +209,14 @@ class Worker:
         return found
 
     async def _episode(
-        self, journal: Journal, work: Work, task: Task, world: World, attempt: int,
+        self,
+        journal: Journal,
+        work: Work,
+        task: Task,
+        world: World,
+        attempt: int,
         done: Mapping[tuple[int, int], Mapping[str, Any]],
-    ) -> Record | None:  # fmt: skip
+    ) -> Record | None:
         """Play, judge and journal one episode, or take it from the journal; None when it stays undone."""
         earlier = done.get((task.index, attempt))
         if earlier is not None:
@@ -216,8 +231,12 @@ class Worker:
             journal.append("record", {"index": task.index, "attempt": attempt, "record": content})
         self._report(
             Receipt(
-                "recovered" if earlier is not None else "episode", work.shard, record.trajectory.status,
-                record.verdict.passed is True, record.drop_reason is None, record.drop_reason or "",
-            )  # fmt: skip
+                "recovered" if earlier is not None else "episode",
+                work.shard,
+                record.trajectory.status,
+                record.verdict.passed is True,
+                record.drop_reason is None,
+                record.drop_reason or "",
+            )
         )
         return record

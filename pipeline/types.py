@@ -19,9 +19,19 @@ StopReason = Literal[
     "user_done", "agent_done", "transferred", "turn_limit", "call_limit", "token_limit", "malformed_limit"
 ]
 Mistake = Literal[
-    "skipped_lookup", "wrong_argument", "wrong_entity", "missing_write", "extra_write", "premature_done",
-    "policy_violation", "invented_id", "malformed_call", "repeated_call", "ignored_fault", "wrong_answer",
-]  # fmt: skip
+    "skipped_lookup",
+    "wrong_argument",
+    "wrong_entity",
+    "missing_write",
+    "extra_write",
+    "premature_done",
+    "policy_violation",
+    "invented_id",
+    "malformed_call",
+    "repeated_call",
+    "ignored_fault",
+    "wrong_answer",
+]
 
 
 # ---------------------------------------------------------------- change of state
@@ -230,7 +240,8 @@ class Call(Frozen):
     """One executed (or refused) tool call. Exactly one of `result` and `error` is set, both as text.
 
     `turn`: how many assistant messages there were, this one included (the agent), or had been (the user).
-    `arguments`: JSON text as the caller wrote it. `result`: JSON text. `state_hash`: hash of the change since the start.
+    `arguments`: JSON text as the caller wrote it. `result`: JSON text.
+    `state_hash`: hash of the change since the start.
     """
 
     index: int

@@ -20,8 +20,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import BadInput
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December")  # fmt: skip
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 MAX_TEXT = 20_000
@@ -95,17 +107,36 @@ _ENV = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_ne
 _FILTERS = {"day": _day, "clock": _clock, "money": _money, "count": lambda v: say_count(int(v)), "pad": _pad}
 _ENV.filters.clear()
 _ENV.filters.update(
-    _FILTERS, lower=lambda s: str(s).lower(), upper=lambda s: str(s).upper(), title=lambda s: str(s).title(),
-    length=len, join=lambda items, by=", ": str(by).join(str(i) for i in items),
-    first=lambda s: s[0], last=lambda s: s[-1],
-)  # fmt: skip
+    _FILTERS,
+    lower=lambda s: str(s).lower(),
+    upper=lambda s: str(s).upper(),
+    title=lambda s: str(s).title(),
+    length=len,
+    join=lambda items, by=", ": str(by).join(str(i) for i in items),
+    first=lambda s: s[0],
+    last=lambda s: s[-1],
+)
 _ENV.globals.clear()
 _ENV.tests = {k: v for k, v in _ENV.tests.items() if k in ("defined", "none", "in")}
 
 _ALLOWED = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const,
-    nodes.Filter, nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Test,
-)  # fmt: skip
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Const,
+    nodes.Filter,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.Not,
+    nodes.And,
+    nodes.Or,
+    nodes.Test,
+)
 
 
 @lru_cache(maxsize=4096)
@@ -119,7 +150,11 @@ def compile_template(source: str, loops: bool = False) -> Template:
     try:
         tree = _ENV.parse(source)
         for node in _walk(tree):
-            if isinstance(node, nodes.Mod) and isinstance(node.left, nodes.Const) and _FORMAT.fullmatch(str(node.left.value)):
+            if (
+                isinstance(node, nodes.Mod)
+                and isinstance(node.left, nodes.Const)
+                and _FORMAT.fullmatch(str(node.left.value))
+            ):
                 continue  # '%02d' % number, a format of bounded width
             if loops and isinstance(node, nodes.For) and isinstance(node.iter, (nodes.Name, nodes.Getattr)):
                 continue
@@ -136,8 +171,15 @@ def _walk(tree: nodes.Node) -> Sequence[nodes.Node]:
     return [tree, *tree.find_all(nodes.Node)]
 
 
-def render(source: str, values: Mapping[str, Any], *, style: str = "weekday", today: str = "", currency: str = "$",
-           loops: bool = False) -> str:  # fmt: skip
+def render(
+    source: str,
+    values: Mapping[str, Any],
+    *,
+    style: str = "weekday",
+    today: str = "",
+    currency: str = "$",
+    loops: bool = False,
+) -> str:
     """A template with its values said. Raises BadInput when a name is missing or a value does not fit its filter."""
     try:
         text = compile_template(source, loops).render(values, _style=style, _today=today, _currency=currency)
@@ -150,10 +192,11 @@ def render(source: str, values: Mapping[str, Any], *, style: str = "weekday", to
 
 # ---------------------------------------------------------------- reading
 
-_MONTH = "|".join(MONTHS)
+_MONTH, _DAY = "|".join(MONTHS), "|".join(DAYS)
 _PATTERNS = {
     "": r".+?",
-    "day": rf"\d{{4}}-\d\d-\d\d|(?:(?:{'|'.join(DAYS)}) )?\d{{1,2}} (?:{_MONTH})(?: \d{{4}})?|(?:{_MONTH}) \d{{1,2}}(?:, \d{{4}})?",
+    "day": rf"\d{{4}}-\d\d-\d\d|(?:(?:{_DAY}) )?\d{{1,2}} (?:{_MONTH})(?: \d{{4}})?"
+    rf"|(?:{_MONTH}) \d{{1,2}}(?:, \d{{4}})?",
     "clock": r"\d{1,2}:\d\d(?: [ap]m)?",
     "money": r"-?[^\d\s-]{0,3}\d[\d,]*\.\d\d",
     "count": "|".join(NUMBERS) + r"|\d+",
@@ -251,7 +294,9 @@ def _parts(source: str) -> list[str | tuple[str, str]]:
             elif isinstance(node, nodes.Name):
                 out.append((node.name, form))
             else:
-                raise BadInput(f"{source!r}: only text and slots like {{{{ name }}}} or {{{{ name | day }}}} can be read back")
+                raise BadInput(
+                    f"{source!r}: only text and slots like {{{{ name }}}} or {{{{ name | day }}}} can be read back"
+                )
     return out
 
 

@@ -18,7 +18,7 @@ import orjson
 from pipeline.errors import Exit, ToolworldsError
 from pipeline.recipe import Recipe
 from pipeline.stages import Receipt, Worker
-from pipeline.storage import RunFolder
+from pipeline.storage.shards import RunFolder
 
 
 def main(arguments: list[str]) -> int:

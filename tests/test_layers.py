@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("generate", "progress", "show", "answers"),  # what a person sees
     ("runner", "worker"),
     ("stages", "publish", "replay", "recipe"),
     ("evolve", "trust", "export", "report"),
@@ -34,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 NOUNS = LAYERS[-2]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 SIBLINGS = {
+    ("generate", "progress"),
     ("stages", "publish"),  # publishing is the last stage
     ("stages", "recipe"),  # what rows follow from is gathered the same way to make them and to replay them
     ("replay", "recipe"),
@@ -52,6 +54,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema_rs": ("pipeline.world",),
     "rensa": ("pipeline.filters",),
     "typer": ("pipeline.cli",),
+    "rich": tuple(f"pipeline.{room}" for room in ("cli", "generate", "progress", "show", "answers")),
     "yaml": ("pipeline.world", "pipeline.config"),
     "jinja2": ("pipeline.wording",),
     "pandas": (),

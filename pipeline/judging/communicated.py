@@ -105,6 +105,8 @@ def _joined(neighbour: str, edge: str, beyond: str, code: bool, address: bool) -
         return True
     if code and neighbour == "-" and beyond.isalnum():
         return True
+    if neighbour == "." and edge.isdigit() and beyond.isdigit():
+        return True
     return address and neighbour in ".-+" and beyond.isalnum()
 
 

@@ -1,8 +1,8 @@
 """The code criteria: what can be seen of how an agent worked, by program.
 
 Each is `(view, criterion) -> (index of the choice, or None when there is nothing to score; the reason; the evidence)`.
-A rubric names them by `check:`; `CHECKS` is their list. Criteria that gate err to the agent's side: what could be honest
-passes here, and the state verdict has the last word on what was done.
+A rubric names them by `check:`; `CHECKS` is their list. Criteria that gate err to the agent's side: what could be
+honest passes here, and the state verdict has the last word on what was done.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def budget(view: View, criterion: Criterion) -> Finding:
 
     Options: `calls_per_step`, `calls_spare`, `turns_per_step`, `turns_spare`; a fault earns one call and one message.
     """
-    steps = sum(max(len(plan) for plan in goal.plans) if goal.plans else 0 for goal in view.task.goals)
+    steps = sum(max(len(plan.steps) for plan in goal.plans) for goal in view.task.goals)
     faults = sum(c.call.fault is not None for c in view.agent_calls)
     option = criterion.options.get
     calls = option("calls_per_step", 2) * steps + option("calls_spare", 4) + faults

@@ -26,8 +26,9 @@ from pipeline.judging.view import ParsedCall, View
 
 # Parameters whose text the agent writes itself: only the values inside it must be known.
 WRITTEN = frozenset(
-    "body text subject title note notes message comment comments reason description details summary content query words "
-    "search keywords remark remarks memo label request special_requests instructions caption headline".split()
+    "body text subject title note notes message comment comments reason description details summary content query "
+    "words "
+    "search keywords remark remarks memo label request special_requests instructions caption".split()
 )
 _MONEY_NAME = re.compile(r"cents|amount|price|budget|total|fee|cost|fare|limit|credit|balance", re.I)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
@@ -46,10 +47,17 @@ _DAYS = {"day": 1, "night": 1, "week": 7, "fortnight": 14, "month": 30}
 
 
 class Grounds:
-    """What is known before one message of an episode. `said`: people's words and the policy; `seen`: tool results."""
+    """What is known before one message of an episode.
 
-    def __init__(self, said: list[str], seen: list[str], agreed: list[str], today: date | None) -> None:
-        self.said, self.seen, self.agreed, self.today = said, seen, agreed, today
+    `users`: what users said; `rules`: policy and system prompt; `seen`: tool results; `agreed`: what the agent proposed
+    and the user agreed to.
+    """
+
+    def __init__(
+        self, users: list[str], rules: list[str], seen: list[str], agreed: list[str], today: date | None
+    ) -> None:
+        self.users, self.seen, self.agreed, self.today = users, seen, agreed, today
+        self.said = users + rules
 
     # ------------------------------------------------------------ one value
 
@@ -139,7 +147,7 @@ class Grounds:
             return False
         if any(day_told(iso, r) for r in self._readings) or any(iso in text for text in self.seen):
             return True
-        words = " ".join(fold(t) for t in self.said + self.agreed)
+        words = " ".join(fold(t) for t in self.users + self.agreed)
         if any(wanted.day in r.maybe_days for r in self._readings) or WEEKDAYS[wanted.weekday()] in words:
             return True
         if "weekend" in words and wanted.weekday() >= 4:
@@ -179,15 +187,15 @@ class Grounds:
         except InvalidOperation:
             return False
         if wanted == wanted.to_integral_value() and any(
-            str(int(wanted)) in text and occurs(str(int(wanted)), text) for text in self._texts
+            str(int(wanted)) in text and occurs(str(int(wanted)), text) for text in self.seen
         ):
-            return True
+            return True  # what people said is read first: "14 June" says no 14
         said = {n for r in self._readings for n in r.numbers}
         if wanted in said or (money and (wanted / 100 in said or any(wanted in r.cents for r in self._readings))):
             return True
         if wanted == 1:
-            return any(_ALONE.search(text) for text in self.said)
-        if wanted == 2 and any(_PAIR.search(text) for text in self.said):
+            return any(_ALONE.search(text) for text in self.users)
+        if wanted == 2 and any(_PAIR.search(text) for text in self.users):
             return True
         if 0 < wanted <= 60 and (self._span_of_days(int(wanted)) or any(wanted in _sums(r) for r in self._readings)):
             return True
@@ -205,7 +213,7 @@ class Grounds:
         return any((a - b).days == n for a in dates for b in dates)
 
     def _worked_out(self, amount: Decimal) -> bool:
-        """A sum, a difference or a small multiple of two amounts that are known; in minor units, or given in major ones."""
+        """A sum, a difference or a small multiple of known amounts, in minor units or given in major ones."""
         known = {n for r in self._seen_readings for n in r.numbers if abs(n) >= 1}
         known |= {n * k for r in self._readings for n in r.numbers for k in (1, 100)}
         for wanted in (amount, amount * 100):
@@ -269,16 +277,18 @@ def ungrounded(view: View) -> Iterator[tuple[ParsedCall, str, Any]]:
 def grounds_before(view: View, at: int) -> Grounds:
     """What is known before the message of this index."""
     before = view.trajectory.messages[:at]
-    said = [m.content for m in before if m.content and m.role in ("system", "user")]
+    users = [m.content for m in before if m.content and m.role == "user"]
+    rules = [m.content for m in before if m.content and m.role == "system"]
+    if not any(view.domain.policy in text for text in rules):
+        rules.append(view.domain.policy)
     seen = [m.content for m in before if m.content and m.role == "tool"]
     agreed = [u.proposal for u in view.users if u.confirms and u.at < at]
-    systems = [r.days for r in (read(m.content) for m in before if m.role == "system" and m.content)]
-    full = sorted({(y, m, d) for days in systems for y, m, d in days if y is not None})
+    full = sorted({(y, m, d) for text in rules for y, m, d in read(text).days if y is not None})
     try:
         today = date(*full[0]) if full else None
     except ValueError:
         today = None
-    return Grounds([*said, view.domain.policy], seen, agreed, today)
+    return Grounds(users, rules, seen, agreed, today)
 
 
 def _leaves(

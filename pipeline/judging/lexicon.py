@@ -56,8 +56,8 @@ YES = (
     "i confirm", "i hereby confirm", "i can confirm", "i agree", "that's correct", "that is correct", "that's right",
     "that is right", "that's fine", "that is fine", "that works", "works for me", "sounds good", "sounds great",
     "sounds perfect", "sounds fine", "sounds right", "sounds lovely", "looks good", "looks right", "looks great",
-    "by all means", "you have my", "happy with that", "i'm happy with that", "i'd like that", "fine by me", "fine with me",
-    "please do", "book it", "go on", "👍", "✅",
+    "by all means", "you have my", "happy with that", "i'm happy with that", "i'd like that", "fine by me",
+    "fine with me",     "please do", "book it", "go on", "👍", "✅",
 )  # fmt: skip
 # A clear yes wherever it is said.
 GO = (
@@ -89,7 +89,6 @@ NO = (
 )  # fmt: skip
 NO_FIRST = (
     "wait", "hold on", "hang on", "stop", "hmm", "one moment", "let me think", "actually", "wrong", "incorrect",
-    "cancel that",
 )  # fmt: skip
 # An agent's message asks for the user's word if it has a question mark or one of these.
 ASKS = (

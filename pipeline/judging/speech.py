@@ -45,7 +45,7 @@ _GO = re.compile(r"(?<!\w)" + _any(GO))
 _WEAK = re.compile(_any((*WEAK_YES, *FILLERS)) + r"(?:\s+" + _any(FILLERS) + r")*\W*")
 _WEAK_CORE = re.compile(r"(?<!\w)" + _any(WEAK_YES))
 _NO = re.compile(r"(?<!\w)" + _any(NO) + r"|(?<!\w)no(?=\s*(?:[,.!;:—–-]|$))|^(?:oh |um |uh |well |sorry )?no\b")
-_NO_FIRST = re.compile(_any(NO_FIRST))
+_NO_FIRST = re.compile(_any(NO_FIRST) + r"|cancel that$")
 MAX_YES_WORDS = 60
 
 
@@ -130,7 +130,8 @@ _NO_CLAIM = re.compile(
 )
 _REPORT = re.compile(
     r"\b(?:already|see|sees|seen|shows?|showing|according|appears?|seems?|looks|records?|says|indicates?|found|listed|"
-    r"which|who|because|since|after|previously|earlier|originally|currently|still|that (?:has|have|had|is|are|was|were))\b"
+    r"which|who|because|since|after|previously|earlier|originally|currently|still|"
+    r"that (?:has|have|had|is|are|was|were))\b|\bthat\s*$"
 )
 _BY_OTHERS = re.compile(
     r"\s*(?:\w+\s+){0,2}?by (?:the|our|your|another|someone|somebody)\b|\s+(?:already|earlier|before)\b"

@@ -16,22 +16,33 @@ import orjson
 MARKS = {True: "✓", False: "✗", None: "–"}  # met, not met, not scored
 _COLOURS = {"system": "#888888", "user": "#0072B2", "assistant": "#009E73", "tool": "#888888"}  # Okabe and Ito's
 _REFUSED = "#D55E00"
+_MEANS = {
+    "state": ": the outcome is none of the right ones. Compare the changes",
+    "gates": ": a criterion that must be met was not",
+    "near_duplicate": ": an accepted row is nearly the same",
+}
 
 
 def verdict_lines(row: Mapping[str, Any]) -> list[str]:
-    """Why a row was accepted or rejected, a sentence a line: the decision, what was planted, each criterion."""
-    if row["drop_reason"] is None:
+    """Why a row was accepted or rejected, a sentence a line: the decision, what was planted, then the criteria.
+
+    Criteria come as not met, met, and those that were not scored in one line.
+    """
+    dropped = row["drop_reason"]
+    if dropped is None:
         lines = ["Accepted: the final state is a right one and no filter objected."]
     else:
-        lines = [f"Rejected by the filter `{row['drop_reason']}`."]
+        lines = [f"Rejected by the filter `{dropped}`{_MEANS.get(dropped, '')}."]
     if row["status"] != "ok":
         lines.append(f"The episode ended as {row['status']}.")
     if row["mistakes"]:
         lines.append(f"The expert was made to err here: {', '.join(row['mistakes'])}.")
-    for criterion in row["criteria"]:
-        said = [criterion["choice"] or "not scored", criterion["reason"], criterion["evidence"]]
-        text = "; ".join(part.rstrip(".") for part in said if part)
-        lines.append(f"{MARKS[criterion['passed']]} {criterion['name']}: {text}")
+    for passed in (False, True):
+        for c in (c for c in row["criteria"] if c["passed"] is passed):
+            said = dict.fromkeys(part.rstrip(".") for part in (c["choice"], c["reason"], c["evidence"]) if part)
+            lines.append(f"{MARKS[passed]} {c['name']}: {'; '.join(said)}")
+    if unscored := [c["name"] for c in row["criteria"] if c["passed"] is None]:
+        lines.append(f"{MARKS[None]} not scored: {', '.join(unscored)}")
     return lines
 
 

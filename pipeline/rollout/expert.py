@@ -47,9 +47,15 @@ class ExpertAgent:
     """One conversation's expert. `goals` are `Goal.for_expert()`: without the draw."""
 
     def __init__(
-        self, goals: Sequence[Goal], compiled: CompiledDomain, today: str, language: str, rng: Rng,
-        slip: Slip | None = None, phrases: dict[str, list[str]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        goals: Sequence[Goal],
+        compiled: CompiledDomain,
+        today: str,
+        language: str,
+        rng: Rng,
+        slip: Slip | None = None,
+        phrases: dict[str, list[str]] | None = None,
+    ) -> None:
         """`phrases`: its own words, other than those that ship (a run keeps the ones it was made with)."""
         self.phrases = phrases or parse_phrases(PHRASES.read_text(encoding="utf-8"))
         self._compiled, self._today, self._language, self._rng, self._slip = compiled, today, language, rng, slip
@@ -194,7 +200,10 @@ class _Goal:
                 return
             language = self._agent._language
             ways = [self._goal.asked[name].ask for name in missing]
-            parts = [self._rng.choice(self._agent.phrases["asking"]), *(self._rng.choice(w.get(language) or w["en"]) for w in ways)]
+            parts = [
+                self._rng.choice(self._agent.phrases["asking"]),
+                *(self._rng.choice(w.get(language) or w["en"]) for w in ways),
+            ]
             heard = yield self._agent.say(" ".join(part for part in parts if part))
             self._listen(heard)
 
@@ -208,8 +217,13 @@ class _Goal:
                 continue
         for template in self._rng.shuffled(templates):
             try:
-                return render(template, values, today=self._agent._today, loops=True,
-                              currency=self._agent._compiled.domain.currency)  # fmt: skip
+                return render(
+                    template,
+                    values,
+                    today=self._agent._today,
+                    loops=True,
+                    currency=self._agent._compiled.domain.currency,
+                )
             except BadInput:
                 continue
         return self._rng.choice(self._agent.phrases[otherwise])
@@ -302,7 +316,9 @@ class _Goal:
         self._spoke = True
         return self._rng.choice(self._agent.phrases["looking"]) if self._rng.chance(SPEAKS) else None
 
-    def _send(self, todo: Sequence[tuple[PlanStep, dict[str, Any]]], text: str | None) -> Generator[Message, Heard, str | None]:
+    def _send(
+        self, todo: Sequence[tuple[PlanStep, dict[str, Any]]], text: str | None
+    ) -> Generator[Message, Heard, str | None]:
         """Make calls and take their results; the first error, or None."""
         heard = yield self._agent.call([(step.tool, arguments) for step, arguments in todo], text)
         refused = None

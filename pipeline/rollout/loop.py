@@ -7,10 +7,9 @@ turn. What fails inside becomes the episode's status: a bad rollout is data.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -23,10 +22,9 @@ from pipeline.rollout.user import User
 from pipeline.types import Call, Episode, FaultKind, StopReason, Trajectory
 from pipeline.wording import render
 from pipeline.world import Environment, Outcome, World
-from pipeline.world.change import EMPTY_HASH
+from pipeline.world.change import state_after
 from pipeline.world.faults import draw_fault
 from pipeline.world.functions import weekday
-from pipeline.identity import content_hash
 
 PROMPT = Path(__file__).with_name("system.j2")
 
@@ -40,16 +38,22 @@ def system_prompt(domain: Domain, today: str, template: str | None = None) -> st
     """The agent's system prompt: who it is, what day it is, the domain's policy."""
     return render(
         template if template is not None else _prompt_text(PROMPT),
-        {"title": domain.title, "summary": domain.summary, "today": today, "weekday": weekday(today),
-         "policy": domain.policy.strip()},
-    ).strip()  # fmt: skip
+        {
+            "title": domain.title,
+            "summary": domain.summary,
+            "today": today,
+            "weekday": weekday(today),
+            "policy": domain.policy.strip(),
+        },
+    ).strip()
 
 
 class _Recorder:
     """The conversation so far, its calls, and how both grow."""
 
-    def __init__(self, episode: Episode, environment: Environment, limits: Limits,
-                 faults: Mapping[FaultKind, float]) -> None:  # fmt: skip
+    def __init__(
+        self, episode: Episode, environment: Environment, limits: Limits, faults: Mapping[FaultKind, float]
+    ) -> None:
         self.messages: list[Message] = []
         self.calls: list[Call] = []
         self.turns = self.malformed = self.prompt_tokens = self.completion_tokens = 0
@@ -69,14 +73,23 @@ class _Recorder:
         self.malformed += outcome.malformed
         self.calls.append(
             Call.model_construct(
-                index=len(self.calls), turn=self.turns, actor="agent", call_id=call.id, name=call.name,
-                arguments=call.arguments, ok=outcome.ok, result=outcome.result, error=outcome.error,
-                fault=outcome.fault, tier="sql", wrote=outcome.wrote, state_hash=outcome.state_hash,
-            )  # fmt: skip
+                index=len(self.calls),
+                turn=self.turns,
+                actor="agent",
+                call_id=call.id,
+                name=call.name,
+                arguments=call.arguments,
+                ok=outcome.ok,
+                result=outcome.result,
+                error=outcome.error,
+                fault=outcome.fault,
+                tier="sql",
+                wrote=outcome.wrote,
+                state_hash=outcome.state_hash,
+            )
         )
         content = outcome.result if outcome.error is None else orjson.dumps({"error": outcome.error}).decode()
-        self.messages.append(Message.model_construct(
-            role="tool", content=content, tool_calls=(), tool_call_id=call.id))  # fmt: skip
+        self.messages.append(Message.model_construct(role="tool", content=content, tool_calls=(), tool_call_id=call.id))
 
     def limit(self) -> StopReason | None:
         """The limit that was reached, if one was."""
@@ -88,9 +101,17 @@ class _Recorder:
 
 
 async def run_episode(
-    episode: Episode, world: World, environment: Environment, agent: Agent, user: User, *,
-    limits: Limits, prompt: str, user_name: str = "scripted", faults: Mapping[FaultKind, float] | None = None,
-) -> Trajectory:  # fmt: skip
+    episode: Episode,
+    world: World,
+    environment: Environment,
+    agent: Agent,
+    user: User,
+    *,
+    limits: Limits,
+    prompt: str,
+    user_name: str = "scripted",
+    faults: Mapping[FaultKind, float] | None = None,
+) -> Trajectory:
     """Play one episode to its end. Raises only for bugs of ours; every other failure is the trajectory's status."""
     recorder = _Recorder(episode, environment, limits, faults or {})
     tools = [tool.wire() for tool in environment.tools()]
@@ -132,11 +153,6 @@ async def run_episode(
     )
 
 
-def state_after(before: str, change: str) -> str:
-    """The hash of a state, given the hash of the world it came from and of the change since."""
-    return before if change == EMPTY_HASH else content_hash({"before": before, "change": change})
-
-
 async def _turn(recorder: _Recorder, agent: Agent, user: User) -> StopReason | None:
     """One assistant message and what follows from it; the reason to stop, if there is one."""
     completion = await agent.act(recorder.messages)
@@ -154,17 +170,3 @@ async def _turn(recorder: _Recorder, agent: Agent, user: User) -> StopReason | N
         return "user_done"
     recorder.messages.append(Message.model_construct(role="user", content=reply, tool_calls=(), tool_call_id=None))
     return recorder.limit()
-
-
-def spoken_turns(messages: Sequence[Message]) -> list[tuple[int, str]]:
-    """(turn, text) of every user message; a user speaks in the turn of the assistant message before, the opening in 0."""
-    turn, out = 0, []
-    for message in messages:
-        if message.role == "assistant":
-            turn += 1
-        elif message.role == "user":
-            out.append((turn, message.content or ""))
-    return out
-
-
-__all__: list[Any] = ["run_episode", "spoken_turns", "state_after", "system_prompt"]

@@ -27,16 +27,32 @@ class User(Protocol):
 
 _SENTENCE = re.compile(r"(?<=[.!?…:])\s+|\n+")
 _PROPOSAL = re.compile(
-    r"\b(shall|should|may|can|could) i\b|\b(like|want|happy for) me to\b|\bgo ahead\b|\bproceed\b|\bplease confirm\b"
-    r"|\b(is|are|does|do) (that|this|these|those|everything|it all|all of this) (all )?"
-    r"(right|correct|ok|okay|fine|good|look|looks|sound|sounds|work|works|suit|suits|agreeable)\b"
-    r"|\b(do|would) you (agree|approve|confirm)\b|\bare you (happy|ok|okay|fine) with\b|\byour (ok|okay|go-ahead|confirmation|approval|word)\b"
-    r"|\bready for me to\b|\bsounds? (good|right)\b"
+    r"""\b(?: (?:shall|should|may|can|could)\ i
+    | (?:like|want|happy\ for)\ me\ to | ready\ for\ me\ to
+    | go\ ahead | proceed | please\ confirm | sounds?\ (?:good|right)
+    | (?:is|are|does|do)\ (?:that|this|these|those|everything|it\ all|all\ of\ this)\ (?:all\ )?
+      (?:right|correct|ok|okay|fine|good|looks?|sounds?|works?|suits?|agreeable)
+    | (?:do|would)\ you\ (?:agree|approve|confirm)
+    | are\ you\ (?:happy|ok|okay|fine)\ with
+    | your\ (?:ok|okay|go-ahead|confirmation|approval|word) )\b""",
+    re.VERBOSE,
 )
-_REQUEST = re.compile(r"\b(please|kindly) (tell|give|provide|share|let me know|send|specify)\b|\bi('ll| will| would)? ?(also )?(still )?need (to know )?(your|the|a)\b|\blet me know\b")
-_WAIT = re.compile(r"\b(one moment|just a (moment|second)|give me a (moment|second|minute)|bear with me|let me (check|look|see|find|pull|search)|i'?ll (check|look|now check))\b")
-_MORE = re.compile(r"\b(anything|something) else\b|\bhow (else )?can i help\b|\bfurther (help|assistance|questions)\b")
-_REFUSAL = re.compile(r"\b(can'?t|cannot|can not|unable|not able|not possible|isn'?t possible|not allowed|not permitted|won'?t|unfortunately|afraid|sorry)\b")
+_REQUEST = re.compile(
+    r"""\b(?: (?:please|kindly)\ (?:tell|give|provide|share|let\ me\ know|send|specify)
+    | i(?:'ll|\ will|\ would)?\ (?:also\ )?(?:still\ )?need\ (?:to\ know\ )?(?:your|the|a) | let\ me\ know )\b""",
+    re.VERBOSE,
+)
+_WAIT = re.compile(
+    r"""\b(?: one\ moment | just\ a\ (?:moment|second) | give\ me\ a\ (?:moment|second|minute) | bear\ with\ me
+    | let\ me\ (?:check|look|see|find|pull|search) | i'?ll\ (?:check|look|now\ check) )\b""",
+    re.VERBOSE,
+)
+_MORE = re.compile(r"\b(?:anything|something) else\b|\bhow (?:else )?can i help\b|\bfurther (?:help|assistance)\b")
+_REFUSAL = re.compile(
+    r"""\b(?: can'?t | cannot | can\ not | unable | not\ able | (?:not|isn'?t)\ possible | not\ (?:allowed|permitted)
+    | won'?t | unfortunately | afraid | sorry )\b""",
+    re.VERBOSE,
+)
 MOST_UNKNOWNS = 4  # questions that it cannot answer before it gives up
 
 

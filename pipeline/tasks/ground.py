@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from pipeline.tasks.draw import Drop
 from pipeline.sources import same
+from pipeline.tasks.draw import Drop
 from pipeline.types import Source
 from pipeline.wording import names_in
 

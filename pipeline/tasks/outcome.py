@@ -27,9 +27,13 @@ class GoalRun:
 
 
 def run_goal(
-    environment: Environment, domain: Domain, drawn: Drawn, name: str, steps: Sequence[Step],
+    environment: Environment,
+    domain: Domain,
+    drawn: Drawn,
+    name: str,
+    steps: Sequence[Step],
     instead: Mapping[str, Cell],
-) -> GoalRun:  # fmt: skip
+) -> GoalRun:
     """Execute one plan of one goal, tracing every argument.
 
     `instead`: for each name with several accepted values, the one to take: an argument that was seen and is any of
@@ -46,8 +50,9 @@ def run_goal(
         for parameter, spec in step.arguments.items():
             source, value = grounding.source(spec, values)
             if source.by == "text":
-                value = render(source.value, {**grounding.told, **grounding.results}, style="weekday",
-                               currency=domain.currency)  # fmt: skip
+                value = render(
+                    source.value, {**grounding.told, **grounding.results}, style="weekday", currency=domain.currency
+                )
             elif source.by == "seen" and value in swap:
                 value = swap[value]
             sources[parameter], arguments[parameter] = source, fit(value, tool.parameters.get(parameter, {}))
@@ -76,9 +81,11 @@ def run_goal(
 
 
 def run_plans(
-    world: World, drawn: Sequence[Drawn], plans: Sequence[tuple[str, Sequence[Step]]],
+    world: World,
+    drawn: Sequence[Drawn],
+    plans: Sequence[tuple[str, Sequence[Step]]],
     instead: Sequence[Mapping[str, Cell]],
-) -> tuple[Expected, list[GoalRun]]:  # fmt: skip
+) -> tuple[Expected, list[GoalRun]]:
     """Execute one plan of each goal, one after the other, and say what a right run leaves behind."""
     domain = world.compiled.domain
     environment = SqlEnvironment(world)

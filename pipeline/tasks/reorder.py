@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.identity import Rng
+from pipeline.sources import seen_in
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, run_plans
-from pipeline.sources import seen_in
 from pipeline.types import Cell, Change, Plan, PlanStep, TableShape
 from pipeline.world import World
 
@@ -37,7 +37,9 @@ def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]
 def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
     """A random order in which every step still comes after those whose results it uses."""
     by_key = {step.key: i for i, step in enumerate(steps)}
-    needs = [{by_key[n] for source in step.arguments.values() for n in seen_in(source) if n in by_key} for step in steps]
+    needs = [
+        {by_key[n] for source in step.arguments.values() for n in seen_in(source) if n in by_key} for step in steps
+    ]
     order: list[int] = []
     while len(order) < len(steps):
         order.append(rng.choice([i for i in range(len(steps)) if i not in order and needs[i] <= set(order)]))

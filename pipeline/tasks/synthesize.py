@@ -127,7 +127,10 @@ class TaskMaker:
         for combination in product(*(_ways(goal) for goal in drawn)):
             try:
                 expected, ran = run_plans(
-                    world, drawn, [(n, steps) for n, steps, _ in combination], [instead for _, _, instead in combination]
+                    world,
+                    drawn,
+                    [(n, steps) for n, steps, _ in combination],
+                    [instead for _, _, instead in combination],
                 )
             except Drop:
                 if not outcomes:
@@ -185,7 +188,8 @@ def _ways(goal: Drawn) -> Iterator[tuple[str, Any, Mapping[str, Cell]]]:
     """(plan name, steps, accepted values) of a goal, the gold with the drawn values first."""
     names = list(goal.accepted)
     drawn_first = [
-        sorted(goal.accepted[name], key=lambda value, name=name: value != goal.values[name]) for name in names  # type: ignore[misc]
+        sorted(goal.accepted[name], key=lambda value, name=name: value != goal.values[name])
+        for name in names  # type: ignore[misc]
     ]
     for number, steps in enumerate(goal.intent.plans):
         for values in product(*drawn_first):
@@ -204,15 +208,12 @@ def _admit(drawer: Drawer, drawn: Sequence[Drawn], outcomes: Sequence[Expected])
         if goal.intent.checks and all(drawer.start.check(sql, goal.values) for sql in goal.intent.checks):
             raise Drop("solved_already", f"{goal.intent.name}: its checks hold before anything was done")
     for outcome in outcomes:
-        end = FinalState(drawer.world, outcome.change)
-        try:
+        with FinalState(drawer.world, outcome.change) as end:
             for sql, bindings in outcome.checks:
                 if not end.check(sql, bindings):
                     raise Drop("check_false", f"{outcome.plan}: false after the plan: {sql}")
             if broken := end.broken_invariants():
                 raise DomainDefect(f"{outcome.plan}: the invariant {broken[0]!r} is broken after the plan")
-        finally:
-            end.close()
 
 
 def _reads(template: str, text: str, told: Mapping[str, Cell], today: str) -> bool:

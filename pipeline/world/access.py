@@ -34,9 +34,14 @@ _OWN = frozenset(functions.FUNCTIONS) | {"new_id", "last_id"}
 _PLAIN = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
 _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _SCHEMA = frozenset(
-    {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_VIEW,
-     sqlite3.SQLITE_CREATE_TRIGGER, sqlite3.SQLITE_REINDEX}
-)  # fmt: skip
+    {
+        sqlite3.SQLITE_CREATE_TABLE,
+        sqlite3.SQLITE_CREATE_INDEX,
+        sqlite3.SQLITE_CREATE_VIEW,
+        sqlite3.SQLITE_CREATE_TRIGGER,
+        sqlite3.SQLITE_REINDEX,
+    }
+)
 _READ_TABLES = frozenset({"json_each", "json_tree"})
 
 
@@ -91,9 +96,21 @@ class Access:
 _ACTIONS = {
     value: name.removeprefix("SQLITE_").replace("_", " ")
     for name, value in vars(sqlite3).items()
-    if name.startswith(("SQLITE_CREATE_", "SQLITE_DROP_", "SQLITE_ALTER_", "SQLITE_ANALYZE", "SQLITE_ATTACH",
-                        "SQLITE_DETACH", "SQLITE_PRAGMA", "SQLITE_REINDEX", "SQLITE_TRANSACTION", "SQLITE_SAVEPOINT"))
-}  # fmt: skip
+    if name.startswith(
+        (
+            "SQLITE_CREATE_",
+            "SQLITE_DROP_",
+            "SQLITE_ALTER_",
+            "SQLITE_ANALYZE",
+            "SQLITE_ATTACH",
+            "SQLITE_DETACH",
+            "SQLITE_PRAGMA",
+            "SQLITE_REINDEX",
+            "SQLITE_TRANSACTION",
+            "SQLITE_SAVEPOINT",
+        )
+    )
+}
 
 
 class Budget:

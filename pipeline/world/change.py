@@ -115,16 +115,14 @@ class ChangeReader:
             now = connection.execute(self._now[table], key).fetchone()
             was = None if was_text is None else orjson.loads(was_text)
             if was is None and now is not None:
-                inserts.append(RowInsert.model_construct(table=table, key=key, row=dict(zip(shape.columns, now))))
+                inserts.append(RowInsert.model_construct(table=table, key=key, row=dict(zip(shape.columns, now, strict=True))))
             elif was is not None and now is None:
-                deletes.append(RowDelete.model_construct(table=table, key=key, row=dict(zip(shape.columns, was))))
+                deletes.append(RowDelete.model_construct(table=table, key=key, row=dict(zip(shape.columns, was, strict=True))))
             elif was is not None and now is not None:
                 for column, before, after in zip(shape.columns, was, now, strict=True):
                     if before != after:
                         updates.append(
-                            CellUpdate.model_construct(
-                                table=table, key=key, column=column, before=before, after=after
-                            )
+                            CellUpdate.model_construct(table=table, key=key, column=column, before=before, after=after)
                         )
         return Change.model_construct(inserts=tuple(inserts), updates=tuple(updates), deletes=tuple(deletes))
 
@@ -144,6 +142,11 @@ def change_json(change: Change) -> dict[str, list[dict[str, object]]]:
 def change_hash(change: Change) -> str:
     """Hash of a change: the state hash that calls record."""
     return EMPTY_HASH if change.empty else content_hash(change_json(change))
+
+
+def state_after(before: str, change: str) -> str:
+    """The hash of a state, given the hash of the world that it came from and of the change since."""
+    return before if change == EMPTY_HASH else content_hash({"before": before, "change": change})
 
 
 def apply_change(connection: sqlite3.Connection, shapes: Mapping[str, TableShape], change: Change) -> None:

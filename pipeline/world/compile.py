@@ -97,7 +97,11 @@ def compile_domain(source: DomainSource) -> CompiledDomain:
         raise BadInput(str(error), where=source.lines["schema.sql"].file) from None
     for table, form in domain.ids.items():
         if table not in shapes or not _ID_FORMAT.fullmatch(form):
-            what = f"ids: there is no table {table}" if table not in shapes else f"ids: {form!r} needs one {{n}} or {{n:04}}"
+            what = (
+                f"ids: there is no table {table}"
+                if table not in shapes
+                else f"ids: {form!r} needs one {{n}} or {{n:04}}"
+            )
             raise BadInput(what, where=source.at("domain.yaml", "ids", table))
     for path in domain.compare:
         table, _, column = path.partition(".")
@@ -113,11 +117,15 @@ def compile_domain(source: DomainSource) -> CompiledDomain:
     return CompiledDomain(domain, source, shapes, tools, ChangeReader(shapes), relations)
 
 
-def _compile_tool(connection: sqlite3.Connection, source: DomainSource, relations: frozenset[str], i: int) -> CompiledTool:
+def _compile_tool(
+    connection: sqlite3.Connection, source: DomainSource, relations: frozenset[str], i: int
+) -> CompiledTool:
     tool = source.domain.tools[i]
     names = set(tool.parameters)
     if names & BOUND:
-        raise BadInput(f"parameter {sorted(names & BOUND)[0]!r} is the engine's", where=source.at("tools.yaml", i, "parameters"))
+        raise BadInput(
+            f"parameter {sorted(names & BOUND)[0]!r} is the engine's", where=source.at("tools.yaml", i, "parameters")
+        )
     known = names | BOUND
     read_only, writing = Access(relations), Access(relations, writes=True)
     used: set[str] = set()
@@ -146,7 +154,9 @@ def _vet(connection: sqlite3.Connection, access: Access, sql: str, known: set[st
     finally:
         connection.set_authorizer(None)
     if strangers := used - known:
-        raise BadInput(f"unknown parameter :{sorted(strangers)[0]}", where=where, remedy=f"Known: {', '.join(sorted(known))}")
+        raise BadInput(
+            f"unknown parameter :{sorted(strangers)[0]}", where=where, remedy=f"Known: {', '.join(sorted(known))}"
+        )
     return used
 
 

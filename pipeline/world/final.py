@@ -72,3 +72,9 @@ class FinalState:
 
     def close(self) -> None:
         self._connection.close()
+
+    def __enter__(self) -> FinalState:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

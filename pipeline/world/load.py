@@ -69,7 +69,9 @@ def find_domain(name_or_folder: str) -> Path:
     if folder.is_dir():
         raise BadInput("is not a domain: it holds no domain.yaml", where=str(folder))
     known = ", ".join(shipped) or "none"
-    raise BadInput(f"there is no domain {name_or_folder!r}", remedy=f"Known domains: {known}. A folder's path works too.")
+    raise BadInput(
+        f"there is no domain {name_or_folder!r}", remedy=f"Known domains: {known}. A folder's path works too."
+    )
 
 
 def load_domain(folder: Path) -> Domain:
@@ -87,7 +89,9 @@ def load_source(folder: Path) -> DomainSource:
             if name == "policy.md":
                 files[name] = b""
                 continue
-            raise BadInput(f"{name} is missing", where=str(folder), remedy="A domain has: " + ", ".join(FILES)) from None
+            raise BadInput(
+                f"{name} is missing", where=str(folder), remedy="A domain has: " + ", ".join(FILES)
+            ) from None
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=f"{folder.name}/{name}") from None
     return parse_source(folder.name, files)

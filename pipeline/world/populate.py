@@ -39,8 +39,9 @@ class Context:
     Tasks use it too, for the helper draws of an intent.
     """
 
-    def __init__(self, rng: Rng, connection: sqlite3.Connection | None, today: str, seed: int,
-                 names: Names | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, rng: Rng, connection: sqlite3.Connection | None, today: str, seed: int, names: Names | None = None
+    ) -> None:
         self.rng, self.today = rng, today
         self._connection, self._names = connection, names
         self.row: Row = {"today": today, "world_seed": seed}
@@ -131,12 +132,16 @@ def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) ->
             budget.reset()
             row = connection.execute(invariant.sql, {"today": today, "now": today}).fetchone()
             if row is not None:
-                raise DomainDefect(f"seed {seed}: after population the invariant {invariant.name!r} is broken by {row!r}")
+                raise DomainDefect(
+                    f"seed {seed}: after population the invariant {invariant.name!r} is broken by {row!r}"
+                )
         connection.set_authorizer(None)
         connection.set_progress_handler(None, 0)
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
         if broken is not None:
-            raise DomainDefect(f"seed {seed}: after population {broken[0]} refers to a row of {broken[2]} that is not there")
+            raise DomainDefect(
+                f"seed {seed}: after population {broken[0]} refers to a row of {broken[2]} that is not there"
+            )
         return _seal(compiled, connection, seed, today)
     finally:
         connection.close()
@@ -193,7 +198,9 @@ def _fill(compiled: CompiledDomain, table: str, spec: TableRows, context: Contex
     shape = compiled.shapes[table]
     if strangers := set(spec.columns) - set(shape.columns):
         raise BadInput(f"{table} has no column {sorted(strangers)[0]}", where=where)
-    plan = [(name, generator(compiled, table, name, part)) for name, part in (*spec.also.items(), *spec.columns.items())]
+    plan = [
+        (name, generator(compiled, table, name, part)) for name, part in (*spec.also.items(), *spec.columns.items())
+    ]
     names = list(spec.columns)
     insert = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
     context.taken, context.keys = set(), {}
@@ -362,6 +369,15 @@ def _parent(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
 _MAKERS: dict[str, Callable[[CompiledDomain, Any, Row], Generator]] = {
     "id": lambda _d, value, _s: lambda c: value.format(n=c.n),
     "const": lambda _d, value, _s: lambda c: value,
-    "choose": _choose, "int": _int, "date": _date, "pick": _pick, "parent": _parent, "ref": _ref,
-    "person": _person, "email": _email, "phone": _phone, "text": _text, "sql": _sql,
-}  # fmt: skip
+    "choose": _choose,
+    "int": _int,
+    "date": _date,
+    "pick": _pick,
+    "parent": _parent,
+    "ref": _ref,
+    "person": _person,
+    "email": _email,
+    "phone": _phone,
+    "text": _text,
+    "sql": _sql,
+}

@@ -1,4 +1,4 @@
-"""A populated world: the state from which tasks start, as an image that an episode opens in well under a millisecond."""
+"""A populated world: the state from which tasks start, as an image that opens in well under a millisecond."""
 
 from __future__ import annotations
 
