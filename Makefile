@@ -76,10 +76,8 @@ query: $(READY) ## Ask a dataset: NAME=funnel RUN=travel, or SQL="select ..." RU
 	  ls pipeline/queries | sed -n 's/\.sql$$//p' >&2; exit 2; }; \
 	if [ -n "$$SQL" ]; then NAME=$$SQL; fi; $(PY) -m pipeline query "$$NAME" --run "runs/$$RUN"
 
-show: $(READY) ## Read one conversation in the terminal: EPISODE=<id> RUN=travel
-	@$(only_run); [ -n "$$EPISODE" ] || { echo 'Which conversation? Say EPISODE=<id>; this lists some:' >&2; \
-	  echo "  make query RUN=$$RUN SQL='select episode_id, kind, passed from accepted limit 10'" >&2; exit 2; }; \
-	$(PY) -m pipeline show "runs/$$RUN" "$$EPISODE"
+show: $(READY) ## Read a conversation in the terminal: RUN=travel EPISODE=<id>; the first accepted one without EPISODE
+	@$(only_run); $(PY) -m pipeline show "runs/$$RUN" $${EPISODE:+"$$EPISODE"}
 
 define run_notebook
 import os, nbformat

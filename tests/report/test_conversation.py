@@ -80,9 +80,14 @@ def test_the_verdict_says_why_a_row_was_accepted() -> None:
 def test_the_verdict_says_why_a_row_was_rejected_and_what_was_planted() -> None:
     rejected = row(state=False, gate=False, drop_reason="state", mistakes=("wrong_argument",), status="ok")
     lines = verdict_lines(rejected)
-    assert lines[:2] == ["Rejected by the filter `state`.", "The expert was made to err here: wrong_argument."]
-    assert "✗ confirmed: no" in lines
-    assert "– confirmed: not scored" in verdict_lines(row(gate=None))
+    assert lines[0].startswith("Rejected by the filter `state`:")
+    assert lines[1:] == [
+        "The expert was made to err here: wrong_argument.",
+        "✗ confirmed: no",
+        "✓ grounded: yes; every value was seen",
+    ]
+    assert verdict_lines(row(drop_reason="cap"))[0] == "Rejected by the filter `cap`."
+    assert verdict_lines(row(gate=None))[-1] == "– not scored: confirmed"
     assert "The episode ended as user_failure." in verdict_lines(row(status="user_failure", drop_reason="finished"))
 
 
