@@ -39,6 +39,7 @@ SIBLINGS = {
     ("stages", "publish"),  # publishing is the last stage
     ("stages", "recipe"),  # what rows follow from is gathered the same way to make them and to replay them
     ("replay", "recipe"),
+    ("replay", "stages"),
 }
 
 # A library, and the rooms or modules that may import it.
