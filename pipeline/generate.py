@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
+from pipeline.world.access import SQLITE_VERSION
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
     if config.out == Path("runs"):
         config = config.model_copy(update={"out": Path("runs") / "+".join(config.domains)[:80]})
     recipe = Recipe(config, inputs)
-    versions = {"toolworlds": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    versions = {"toolworlds": __version__, "python": platform.python_version(), "sqlite": SQLITE_VERSION}
     categories = {name: compiled.domain.category for name, compiled in recipe.domains.items()}
     with RunFolder.open(config.out, config, recipe.fingerprint, inputs, versions) as folder:
         works = folder.remaining(config.tasks, config.attempts)

@@ -56,11 +56,11 @@ def told_in(source: Source, facts: Mapping[str, Any]) -> list[str]:
     return [name for part in source.where.values() for name in told_in(part, facts)]
 
 
-def seen_in(source: Source) -> set[str]:
+def seen_in(source: Source) -> frozenset[str]:
     """The results that a source needs (of a text: also the facts; who asks knows which names are results)."""
     if source.by == "text":
         return names_in(source.value)
-    own = {source.name} if source.by == "seen" else set()
+    own = frozenset({source.name} if source.by == "seen" else ())
     return own.union(*(seen_in(part) for part in source.where.values()))
 
 

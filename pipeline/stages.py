@@ -199,9 +199,9 @@ class Worker:
         await self._beside(self._folder.seal, work, tasks, dropped, records)
         self._report(Receipt("sealed", work.shard))
 
-    def _recover(self, work: Work) -> dict[tuple[int, int], Mapping[str, Any]]:
+    def _recover(self, work: Work) -> Mapping[tuple[int, int], Mapping[str, Any]]:
         """What earlier commands finished of this work and did not seal, by (task, attempt)."""
-        found = {}
+        found: dict[tuple[int, int], Mapping[str, Any]] = {}
         for entry in self._folder.recover(work):
             key = entry.payload["index"], entry.payload["attempt"]
             if work.covers(*key):

@@ -306,9 +306,10 @@ def reader(source: str) -> Reader:
     return Reader(source)
 
 
-def names_in(source: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def names_in(source: str) -> frozenset[str]:
     """The names that a template uses and does not define itself."""
     from jinja2 import meta
 
     compile_template(source, True)
-    return set(meta.find_undeclared_variables(_ENV.parse(source)))
+    return frozenset(meta.find_undeclared_variables(_ENV.parse(source)))

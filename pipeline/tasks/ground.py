@@ -79,7 +79,7 @@ class Grounding:
             return None
 
         def given(where: dict[str, Source], pick: str = "only") -> Source:
-            return Source(by="seen", name=result, path=(*path, name), where=where, pick=pick)  # type: ignore[arg-type]
+            return Source(by="seen", name=result, path=(*path, name), where=where, pick=pick)
 
         distinct = {str(row[name]) for row in rows}
         if len(distinct) == 1:

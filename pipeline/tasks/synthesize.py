@@ -42,7 +42,7 @@ class TaskMaker:
         has = {intent.kind for intent in domain.intents}
         if domain.person is not None and sum(intent.kind in JOINED for intent in domain.intents) >= 2:
             has.add("several")
-        mix: dict[Kind, int] = {k: w for k, w in self.config.kinds.items() if k in has and w > 0}  # type: ignore[misc]
+        mix: dict[Kind, int] = {k: w for k, w in self.config.kinds.items() if k in has and w > 0}
         if not mix:
             raise BadInput(
                 f"{domain.name} has no intent of the kinds {', '.join(self.config.kinds)}",
@@ -187,10 +187,7 @@ class TaskMaker:
 def _ways(goal: Drawn) -> Iterator[tuple[str, Any, Mapping[str, Cell]]]:
     """(plan name, steps, accepted values) of a goal, the gold with the drawn values first."""
     names = list(goal.accepted)
-    drawn_first = [
-        sorted(goal.accepted[name], key=lambda value, name=name: value != goal.values[name])
-        for name in names  # type: ignore[misc]
-    ]
+    drawn_first = [sorted(goal.accepted[name], key=goal.values[name].__ne__) for name in names]
     for number, steps in enumerate(goal.intent.plans):
         for values in product(*drawn_first):
             yield f"or{number}" if number else "gold", steps, dict(zip(names, values, strict=True))

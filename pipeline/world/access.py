@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.errors import DomainDefect
 from pipeline.world import functions
 
+SQLITE_VERSION = sqlite3.sqlite_version
 MAX_STEPS = 4_000_000  # virtual-machine steps of one statement: some tenths of a second
 MAX_TEXT = 1_000_000  # bytes of one cell or row
 MAX_PAGES = 16_384  # pages of one database: 64 MB

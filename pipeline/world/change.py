@@ -115,9 +115,11 @@ class ChangeReader:
             now = connection.execute(self._now[table], key).fetchone()
             was = None if was_text is None else orjson.loads(was_text)
             if was is None and now is not None:
-                inserts.append(RowInsert.model_construct(table=table, key=key, row=dict(zip(shape.columns, now, strict=True))))
+                row = dict(zip(shape.columns, now, strict=True))
+                inserts.append(RowInsert.model_construct(table=table, key=key, row=row))
             elif was is not None and now is None:
-                deletes.append(RowDelete.model_construct(table=table, key=key, row=dict(zip(shape.columns, was, strict=True))))
+                row = dict(zip(shape.columns, was, strict=True))
+                deletes.append(RowDelete.model_construct(table=table, key=key, row=row))
             elif was is not None and now is not None:
                 for column, before, after in zip(shape.columns, was, now, strict=True):
                     if before != after:

@@ -183,7 +183,8 @@ class SqlEnvironment:
             if len(text) > MAX_RESULT:
                 raise DomainDefect(f"{tool.name}: one result of {len(text):,} characters")
             return text
-        rows, size = [], 0
+        rows: list[str] = []
+        size = 0
         for row in cursor:
             item = _json(_decode(columns, row))
             size += len(item) + 1

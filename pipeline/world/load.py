@@ -6,7 +6,7 @@ is the registry: there is no list of domains anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,10 +123,12 @@ def parse_source(folder: str, files: Mapping[str, bytes]) -> DomainSource:
         policy=parsed["policy.md"],
         version=content_hash({name: content_hash(data) for name, data in files.items()}),
     )
-    for file, nouns in (("tools.yaml", domain.tools), ("intents.yaml", domain.intents)):
-        seen: set[str] = set()
-        for i, noun in enumerate(nouns):
-            if noun.name in seen:
-                raise BadInput(f"{noun.name} is defined twice", where=lines[file].at((i, "name")))
-            seen.add(noun.name)
+    _refuse_twice([tool.name for tool in domain.tools], lines["tools.yaml"])
+    _refuse_twice([intent.name for intent in domain.intents], lines["intents.yaml"])
     return DomainSource(domain, dict(files), lines)
+
+
+def _refuse_twice(names: Sequence[str], lines: Lines) -> None:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise BadInput(f"{name} is defined twice", where=lines.at((i, "name")))

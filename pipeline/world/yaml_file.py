@@ -71,7 +71,8 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Lines]:
     try:
         depth = 0
         for event in yaml.parse(text, Loader=_Loader):
-            where = f"{name}:{event.start_mark.line + 1}"
+            mark: Any = event.start_mark
+            where = f"{name}:{mark.line + 1}"
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise BadInput("YAML anchors and aliases are not used here", where=where, remedy="Write it out.")
             if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -92,7 +93,7 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Lines]:
     return _build(node, (), lines), lines
 
 
-def _build(node: yaml.Node, path: Path_, lines: Lines) -> Any:
+def _build(node: Any, path: Path_, lines: Lines) -> Any:
     lines.put(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         out: dict[Any, Any] = {}
