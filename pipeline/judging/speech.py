@@ -116,25 +116,29 @@ _AS_A_STATE = (
         r"(?P<verb>confirmed|complete|completed|processed|finali[sz]ed)\b"
     ),
 )
+_FINISHED = r"(?:done|taken care of|sorted(?: out)?|settled|dealt with)"
 _IN_GENERAL = (
     re.compile(r"^(?:all\s+)?done\b(?!\s+(?:with|by))"),
-    re.compile(r"\ball\s+(?:done|sorted|taken care of)\b"),
+    re.compile(rf"\ball\s+{_FINISHED}\b"),
+    re.compile(rf"\b(?:it|that|everything|this|all)(?:'s| is| has been| have been)\s+(?:now\s+|all\s+)?{_FINISHED}\b"),
     re.compile(
-        r"\b(?:it|that|everything|this)(?:'s| is| has been)\s+(?:now\s+|all\s+)?(?:done|taken care of|sorted|settled)\b"
+        rf"\b(?:i|we)(?:'ve| have)\s+{_ADVERBS}(?:completed|finished|{_FINISHED})\s+"
+        r"(?:it|that|this|everything|all|your request)\b"
     ),
-    re.compile(r"\b(?:you're|you are|everything is|everything's|it's|that's)?\s*all set\b"),
+    re.compile(r"\b(?:you're|you are|everything is|everything's|it's|that's)?\s*(?:all set|good to go)\b"),
 )
 _NO_CLAIM = re.compile(
     r"\b(?:if|once|when|whenever|until|unless|whether|would|could|should|before|shall|as soon as|in case|will|to have|"
     r"not|never|no|nothing|none|neither|nobody|cannot|unable|without|like me to|want me to|let me know)\b|n't\b|\?"
 )
 _REPORT = re.compile(
-    r"\b(?:already|see|sees|seen|shows?|showing|according|appears?|seems?|looks|records?|says|indicates?|found|listed|"
+    r"\b(?:afraid|sorry|unfortunately|already|see|sees|seen|shows?|showing|according|appears?|seems?|looks|records?|says|indicates?|found|listed|"
     r"which|who|because|since|after|previously|earlier|originally|currently|still|"
     r"that (?:has|have|had|is|are|was|were))\b|\bthat\s*$"
 )
 _BY_OTHERS = re.compile(
-    r"\s*(?:\w+\s+){0,2}?by (?:the|our|your|another|someone|somebody)\b|\s+(?:already|earlier|before)\b"
+    r"\s*(?:\w+\s+){0,2}?by (?:the|our|your|another|someone|somebody)\b"
+    r"|\s+(?:\w+\s+){0,3}?(?:already|earlier|before)\b|\s+(?:once|twice|\w+ times)\b"
 )
 _BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|;\s+|\s+[—–]\s+")
 

@@ -1,10 +1,9 @@
 """Are two final states the same outcome? Slow, by full dumps and brute force: a second opinion on the state verdict.
 
 It knows nothing of net changes, propagation or search order. It takes all rows at the start, all rows after the
-expected
-plan and all rows after the episode, tries every way to pair the new rows of one with the new rows of the other,
-renames the ids accordingly and compares the two states row by row and cell by cell. Tests use it to decide whether a
-planted mistake took effect.
+expected plan and all rows after the episode, tries every way to pair the new rows of one with the new rows of the
+other, renames the ids accordingly and compares the two states row by row and cell by cell. Tests use it to decide
+whether a planted mistake took effect.
 """
 
 from __future__ import annotations

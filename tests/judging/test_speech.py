@@ -201,6 +201,10 @@ def test_the_toy_domains_refusals_are_understood(text: str) -> None:
         "Both have been canceled.",
         "I've processed your refund.",
         "I can confirm that your berth has been booked.",
+        "I've completed that for you, so nothing more is needed.",
+        "That has been sorted out now. You're good to go.",
+        "That's all taken care of. You're all set.",
+        "I have taken care of everything.",
     ],
 )
 def test_a_claim_of_something_done_is_found(text: str) -> None:
@@ -240,6 +244,9 @@ def test_a_claim_of_something_done_is_found(text: str) -> None:
         "You have booked two nights.",
         "Let me know when you have paid.",
         "I'm done with the search; which one?",
+        "I'm afraid \"Maps\" has been renewed twice already, so I can't extend it.",
+        "It has been moved twice before.",
+        "It has been renewed twice.",
     ],
 )
 def test_offers_questions_denials_and_reports_are_no_claims(text: str) -> None:
