@@ -5,8 +5,8 @@ Each domain has a file on both sides, even without a row, so that every reader f
 together take at most 48 MB, and the fullest is written early. What is written when depends on the rows alone, so the
 same rows make the same files.
 
-The swap is two renames. A kill between them leaves no `dataset` but a whole new one beside it, which `repair` puts in
-place; at no instant is there a half-written one.
+The swap is two renames. A kill between them leaves no `dataset`, but the old one beside it, which `repair` puts back
+before the next publish; at no instant is there a half-written one.
 """
 
 from __future__ import annotations
@@ -145,14 +145,11 @@ class DatasetWriter:
 
 
 def repair(run: Path) -> None:
-    """Finish or undo a swap that was killed; only for the holder of the run's lock."""
+    """Undo a swap that was killed, and remove what it left; only for the holder of the run's lock."""
     target, new, old = run / "dataset", run / _NEW, run / _OLD
     with writing(target):
-        if not target.exists():
-            if (new / MARKER).exists():
-                os.rename(new, target)
-            elif old.exists():
-                os.rename(old, target)
+        if old.exists() and not target.exists():
+            os.rename(old, target)
         for rest in (new, old):
             if rest.exists():
                 shutil.rmtree(rest)

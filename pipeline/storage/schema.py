@@ -154,8 +154,12 @@ def trainable(trajectory: Trajectory, passed: bool | None) -> list[bool]:
 
 
 def _malformed(message: Message, trajectory: Trajectory) -> bool:
+    """By the schema's names and types, and by what the environment said, which also knows patterns and bounds."""
     parameters = {tool["function"]["name"]: tool["function"]["parameters"] for tool in trajectory.tools}
-    return any(not _fits(call.arguments, parameters.get(call.name)) for call in message.tool_calls)
+    invalid = {call.call_id for call in trajectory.calls if (call.error or "").startswith("Invalid arguments")}
+    return any(
+        call.id in invalid or not _fits(call.arguments, parameters.get(call.name)) for call in message.tool_calls
+    )
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -180,6 +180,19 @@ def test_a_lost_or_changed_file_is_named_with_the_remedy_and_made_again(
         assert len(list(records(folder))) == 37
 
 
+@pytest.mark.parametrize("damage", ["missing", "longer"])
+def test_a_lost_file_is_found_when_the_folder_is_opened(tmp_path: Path, damage: str) -> None:
+    with opened(tmp_path / "run") as folder:
+        fill(folder, 4, 1)
+    (file,) = (tmp_path / "run" / "verdicts").glob("*.parquet")
+    data = file.read_bytes()
+    file.unlink()
+    if damage == "longer":
+        file.write_bytes(data + b"x")
+    with pytest.raises(BadInput, match="missing or not what was written"):
+        opened(tmp_path / "run")
+
+
 def test_a_commit_of_another_run_or_in_pieces_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "a") as folder:
         fill(folder, 4, 1)

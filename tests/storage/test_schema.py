@@ -95,6 +95,14 @@ def test_a_turn_whose_call_no_tool_could_take_is_no_target(arguments: str, sound
     assert row_of(made.model_copy(update={"trajectory": changed}))["trainable"][4] is sound
 
 
+def test_what_the_environment_called_invalid_is_no_target_and_what_a_tool_refused_is_one() -> None:
+    made = record(0)
+    for error, sound in (("Invalid arguments: 'x' does not match '^T-'.", False), ("There is no thing x.", True)):
+        call = made.trajectory.calls[1].model_copy(update={"ok": False, "result": None, "error": error})
+        changed = made.trajectory.model_copy(update={"calls": (made.trajectory.calls[0], call)})
+        assert row_of(made.model_copy(update={"trajectory": changed}))["trainable"][4] is sound
+
+
 def test_no_rows_make_a_batch_of_the_same_schema() -> None:
     for schema in (dataset_schema(), *stage_schemas().values()):
         assert to_batch([], schema).schema == schema
