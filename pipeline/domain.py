@@ -7,6 +7,7 @@ knows SQL or executes anything.
 
 from __future__ import annotations
 
+from datetime import date, time
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -97,6 +98,15 @@ class Clock(Frozen):
     @classmethod
     def _days(cls, value: Any) -> Any:
         return tuple(str(day) for day in value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _dates(self) -> Clock:
+        first, last = (date.fromisoformat(day) for day in self.days)  # ValueError: says what is wrong
+        if last < first:
+            raise ValueError(f"the last day {last} is before the first")
+        if len(self.time) != 8 or time.fromisoformat(self.time).isoformat() != self.time:
+            raise ValueError(f"{self.time!r} is not a time of day (HH:MM:SS)")
+        return self
 
 
 class TableRows(Frozen):

@@ -46,11 +46,14 @@ _FORMAT = re.compile(r"[^%]*%(0?[0-9]{1,2})?[ds][^%]*")
 
 def fold(text: Any) -> str | None:
     """Text for matching names: case, accents and extra spaces gone."""
-    if text is None:
-        return None
-    plain = unicodedata.normalize("NFKD", str(text))
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.sub(r"\s+", " ", plain).strip().casefold()
+    return None if text is None else _fold(str(text))
+
+
+@lru_cache(maxsize=65536)
+def _fold(text: str) -> str:
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(text.split()).casefold()
 
 
 def say_day(value: str, style: str, today: str) -> str:

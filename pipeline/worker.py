@@ -42,7 +42,7 @@ def _report(receipt: Receipt) -> None:
 
 
 def _die_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not sys.stdin: its lock, held by a daemon thread, is a fatal error when Python shuts down
         pass
     os._exit(Exit.INCOMPLETE)
 

@@ -15,6 +15,7 @@ import orjson
 from pipeline.domain import Domain
 from pipeline.identity import content_hash
 from pipeline.types import Cell, CellUpdate, Change, RowDelete, RowInsert, TableShape
+from pipeline.world.session import Session
 
 EMPTY_HASH = content_hash({"inserts": [], "updates": [], "deletes": []})
 
@@ -92,7 +93,7 @@ def capture_sql(shapes: Mapping[str, TableShape]) -> str:
 
 
 class ChangeReader:
-    """Reads the net change of a connection; the SQL is made once per domain."""
+    """Reads the net change of a session; the SQL is made once per domain."""
 
     def __init__(self, shapes: Mapping[str, TableShape]) -> None:
         self._shapes = shapes
@@ -105,14 +106,14 @@ class ChangeReader:
             for shape in shapes.values()
         }
 
-    def read(self, connection: sqlite3.Connection) -> Change:
+    def read(self, session: Session) -> Change:
         """Net change, end against start, sorted by table and key."""
         inserts, updates, deletes = [], [], []
-        touched = connection.execute("SELECT tbl, key, row FROM _touched ORDER BY tbl, key").fetchall()
+        touched = session.own("SELECT tbl, key, row FROM _touched ORDER BY tbl, key").fetchall()
         for table, key_text, was_text in touched:
             shape = self._shapes[table]
             key: tuple[Cell, ...] = tuple(orjson.loads(key_text))
-            now = connection.execute(self._now[table], key).fetchone()
+            now = session.own(self._now[table], key).fetchone()
             was = None if was_text is None else orjson.loads(was_text)
             if was is None and now is not None:
                 row = dict(zip(shape.columns, now, strict=True))
@@ -151,11 +152,11 @@ def state_after(before: str, change: str) -> str:
     return before if change == EMPTY_HASH else content_hash({"before": before, "change": change})
 
 
-def apply_change(connection: sqlite3.Connection, shapes: Mapping[str, TableShape], change: Change) -> None:
+def apply_change(session: Session, shapes: Mapping[str, TableShape], change: Change) -> None:
     """Bring a database that is at the start to the end that a change describes (for judging stored trajectories).
 
-    The connection must have no authorizer, no triggers and no foreign keys enforced: the change holds their
-    consequences already. Touched rows all go before any comes back, so that UNIQUE never sees a state in between.
+    The image must have no triggers and no foreign keys enforced: the change holds their consequences already. All
+    touched rows go before any comes back, so that UNIQUE never sees a state in between.
     """
     gone = {(d.table, d.key) for d in change.deletes}
     back: list[tuple[str, dict[str, Cell]]] = [(i.table, i.row) for i in change.inserts]
@@ -164,15 +165,15 @@ def apply_change(connection: sqlite3.Connection, shapes: Mapping[str, TableShape
         shape, where = shapes[cell.table], _where(shapes[cell.table])
         if (cell.table, cell.key) not in rows:
             columns = ", ".join(map(quoted, shape.columns))
-            row = connection.execute(f"SELECT {columns} FROM {quoted(cell.table)} WHERE {where}", cell.key).fetchone()
+            row = session.own(f"SELECT {columns} FROM {quoted(cell.table)} WHERE {where}", cell.key).fetchone()
             rows[cell.table, cell.key] = dict(zip(shape.columns, row, strict=True))
         rows[cell.table, cell.key][cell.column] = cell.after
     back += [(table, row) for (table, _), row in rows.items()]
     for table, key in (*gone, *rows):
-        connection.execute(f"DELETE FROM {quoted(table)} WHERE {_where(shapes[table])}", key)
+        session.own(f"DELETE FROM {quoted(table)} WHERE {_where(shapes[table])}", key)
     for table, row in back:
         names, marks = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", tuple(row.values()))
+        session.own(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", tuple(row.values()))
 
 
 def _where(shape: TableShape) -> str:

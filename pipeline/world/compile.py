@@ -64,9 +64,9 @@ def statements(script: str) -> Iterator[tuple[str, int]]:
         yield buffer, start
 
 
-def apply_schema(source: DomainSource) -> sqlite3.Connection:
+def apply_schema(source: DomainSource, *, reverse: bool = False) -> sqlite3.Connection:
     """A new database with the domain's schema; no authorizer is left on it. Raises BadInput with the line."""
-    connection = connect()
+    connection = connect(reverse=reverse)
     access = Access(frozenset(), schema=True)
     connection.set_authorizer(access)
     where = f"{source.lines['schema.sql'].file}"

@@ -19,8 +19,9 @@ from pipeline.domain import Tool
 from pipeline.errors import DomainDefect
 from pipeline.types import Change, FaultKind
 from pipeline.world import faults
-from pipeline.world.access import MAX_RESULT, MAX_ROWS, connect, describe, first_cell, guard
+from pipeline.world.access import MAX_ARGUMENT, MAX_RESULT, MAX_ROWS, describe
 from pipeline.world.change import EMPTY_HASH, change_hash
+from pipeline.world.session import Session
 from pipeline.world.world import World
 
 TICK = 41  # seconds that pass with every call
@@ -71,23 +72,12 @@ class SqlEnvironment:
     def __init__(self, world: World, *, shift: int = 0) -> None:
         self._world, self._domain = world, world.compiled
         self._calls = shift
-        self._next = {table: n + shift for table, n in world.next_ids.items()}
-        self._last: dict[str, str] = {}
         self._hash = EMPTY_HASH
-        self._open(world.image)
+        self._use(world.episodes.lend(), {table: n + shift for table, n in world.next_ids.items()})
 
-    def _open(self, image: bytes) -> None:
-        self._connection = connect(image)
-        self._connection.create_function("new_id", 1, self._new_id)
-        self._connection.create_function("last_id", 1, self._last.get)
-        self._access = self._domain.access()
-        self._budget = guard(self._connection, self._access)
-
-    def _new_id(self, table: str) -> str:
-        n = self._next[table]
-        self._next[table] = n + 1
-        self._last[table] = text = self._domain.domain.ids[table].format(n=n)
-        return text
+    def _use(self, session: Session, next_ids: dict[str, int]) -> None:
+        self._session = session
+        session.next_ids, session.formats = next_ids, self._domain.domain.ids
 
     def tools(self, actor: str = "agent") -> list[ToolSchema]:
         """The tools of an actor as a model sees them."""
@@ -110,9 +100,12 @@ class SqlEnvironment:
             path = ".".join(str(part) for part in problem.instance_path)
             text = f"Invalid arguments: {problem.message[:300]}" + (f" (at {path})" if path else "")
             return self._refused(text)._replace(malformed=True)
+        bound = self._bind(tool.spec, arguments)
+        if (unfit := _unfit(bound)) is not None:
+            return self._refused(f"Invalid arguments: {unfit}")._replace(malformed=True)
         if fault in faults.NO_EFFECT:
             return self._refused(faults.ERRORS[fault])._replace(fault=fault)
-        outcome = self._execute(tool.spec, self._bind(tool.spec, arguments))
+        outcome = self._execute(tool.spec, bound)
         if outcome.error is not None:
             return outcome
         if fault == "lost_ack":
@@ -131,62 +124,52 @@ class SqlEnvironment:
             value = arguments.get(name, spec.get("default"))
             if isinstance(value, bool):
                 value = int(value)
+            elif isinstance(value, float) and spec.get("type") == "integer":
+                value = int(value)  # JSON Schema takes 3.0 for an integer
             elif isinstance(value, (list, dict)):
                 value = canonical_json(value)
             bound[name] = value
         return bound
 
     def _execute(self, tool: Tool, bound: dict[str, Any]) -> Outcome:
-        connection, before = self._connection, dict(self._next)
-        self._last.clear()
-        changes = connection.total_changes
-        connection.execute("SAVEPOINT _call")
+        session = self._session
+        ids, changes = dict(session.next_ids), session.connection.total_changes
+        session.last_ids.clear()
         try:
-            for guard_ in tool.requires:
-                self._budget.reset()
-                if first_cell(connection, guard_.sql, bound) in (None, 0):
-                    raise _Refusal(guard_.otherwise)
-            for effect in tool.effects:
-                self._budget.reset()
-                connection.execute(effect, bound)
-            self._budget.reset()
-            result = self._result(tool, bound)
-            connection.execute("RELEASE _call")
+            with session.call():
+                for guard in tool.requires:
+                    row = session.run(guard.sql, bound).fetchone()
+                    if row is None or row[0] in (None, 0):
+                        raise _Refusal(guard.otherwise)
+                for effect in tool.effects:
+                    session.run(effect, bound)
+                result = self._result(tool, bound)
         except (_Refusal, sqlite3.Error) as error:
-            self._next = before
-            connection.execute("ROLLBACK TO _call")
-            connection.execute("RELEASE _call")
-            if isinstance(error, _Refusal):
+            session.next_ids = ids
+            if isinstance(error, _Refusal) or getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
                 return self._refused(str(error))
-            if getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
-                return self._refused(str(error))
-            what = describe(error, self._access)
+            what = describe(error, session.access)
             raise DomainDefect(f"{tool.name}({canonical_json(bound)}): {what}") from None
-        except DomainDefect:
-            self._next = before
-            connection.execute("ROLLBACK TO _call")
-            connection.execute("RELEASE _call")
-            raise
-        wrote = connection.total_changes != changes
+        wrote = session.connection.total_changes != changes
         if wrote:
             self._hash = change_hash(self.change())
         return Outcome(result, None, wrote, self._hash)
 
     def _result(self, tool: Tool, bound: dict[str, Any]) -> str:
-        cursor = self._connection.execute(tool.returns.sql, bound)
+        cursor = self._session.run(tool.returns.sql, bound)
         columns = [column[0] for column in cursor.description]
         if not tool.returns.many:
             row = cursor.fetchone()
             if row is None:
                 raise DomainDefect(f"{tool.name}({canonical_json(bound)}): the call succeeded and returned no row")
-            text = _json(_decode(columns, row))
+            text = _row_json(tool, columns, row)
             if len(text) > MAX_RESULT:
                 raise DomainDefect(f"{tool.name}: one result of {len(text):,} characters")
             return text
         rows: list[str] = []
         size = 0
         for row in cursor:
-            item = _json(_decode(columns, row))
+            item = _row_json(tool, columns, row)
             size += len(item) + 1
             if len(rows) == MAX_ROWS or size > MAX_RESULT:
                 rows.append(_json({"truncated": f"Only the first {len(rows)} rows are shown."}))
@@ -196,11 +179,7 @@ class SqlEnvironment:
 
     def change(self) -> Change:
         """Net change since the start."""
-        self._connection.set_authorizer(None)
-        try:
-            return self._domain.changes.read(self._connection)
-        finally:
-            self._connection.set_authorizer(self._access)
+        return self._domain.changes.read(self._session)
 
     def state_hash(self) -> str:
         """Hash of the change since the start."""
@@ -208,23 +187,51 @@ class SqlEnvironment:
 
     def snapshot(self) -> tuple[bytes, dict[str, int], int, str]:
         """Everything that `restore` needs to come back to this moment."""
-        self._connection.set_authorizer(None)
-        image = self._connection.serialize()
-        self._connection.set_authorizer(self._access)
-        return image, dict(self._next), self._calls, self._hash
+        session = self._session
+        session.sound = False  # what is committed cannot be undone: this database is not lent again
+        session.own("COMMIT")
+        image = session.connection.serialize()
+        session.own("BEGIN")
+        return image, dict(session.next_ids), self._calls, self._hash
 
     def restore(self, snapshot: tuple[bytes, dict[str, int], int, str]) -> None:
         """Come back to the moment of a snapshot of this world."""
-        image, self._next, self._calls, self._hash = snapshot[0], dict(snapshot[1]), snapshot[2], snapshot[3]
-        self._connection.close()
-        self._open(image)
+        image, next_ids, self._calls, self._hash = snapshot
+        self.close()
+        session = Session(image, self._domain.access())
+        session.sound = False
+        self._use(session, dict(next_ids))
 
     def close(self) -> None:
-        self._connection.close()
+        """Give the database back; the environment is of no use afterwards."""
+        self._world.episodes.give_back(self._session)
 
 
 class _Refusal(Exception):
     """A guard that did not hold."""
+
+
+def _unfit(bound: Mapping[str, Any]) -> str | None:
+    """Why SQLite cannot take one of these values, which no schema needs to exclude; None when it can."""
+    for name, value in bound.items():
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return f"the number is out of range (at {name})"
+        if isinstance(value, str):
+            try:
+                size = len(value.encode())
+            except UnicodeEncodeError:
+                return f"not Unicode text (at {name})"
+            if size > MAX_ARGUMENT:
+                return f"the text is longer than {MAX_ARGUMENT:,} bytes (at {name})"
+    return None
+
+
+def _row_json(tool: Tool, columns: Sequence[str], row: Sequence[Any]) -> str:
+    """One result row as JSON text. Raises DomainDefect for a row that cannot be written so."""
+    try:
+        return _json(_decode(columns, row))
+    except (ValueError, TypeError) as error:
+        raise DomainDefect(f"{tool.name}: a result cannot be written as JSON: {error}") from None
 
 
 def _json(value: Any) -> str:

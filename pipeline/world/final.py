@@ -11,11 +11,9 @@ from typing import Any
 
 from pipeline.errors import DomainDefect
 from pipeline.types import Call, Change
-from pipeline.world.access import Access, connect, describe, guard
+from pipeline.world.access import describe
 from pipeline.world.change import apply_change
 from pipeline.world.world import World
-
-LOG_TABLES = frozenset({"call_log", "user_turns"})
 
 
 class FinalState:
@@ -26,38 +24,33 @@ class FinalState:
     ) -> None:
         """`user_turns`: (turn, text, whether it confirms a proposal)."""
         self._world = world
-        self._connection = connect(world.plain_image)
-        self._connection.execute("PRAGMA foreign_keys = OFF")
-        apply_change(self._connection, world.compiled.shapes, change)
-        self._connection.executemany(
-            "INSERT INTO call_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(c.index, c.turn, c.actor, c.name, c.arguments, c.ok, c.result, c.error, c.wrote) for c in calls],
-        )
-        self._connection.executemany("INSERT INTO user_turns VALUES (?, ?, ?)", list(user_turns))
-        self._access = Access(world.compiled.relations | LOG_TABLES)
-        self._budget = guard(self._connection, self._access)
+        self._session = world.verdicts.lend()
+        apply_change(self._session, world.compiled.shapes, change)
+        for c in calls:
+            row = (c.index, c.turn, c.actor, c.name, c.arguments, c.ok, c.result, c.error, c.wrote)
+            self._session.own("INSERT INTO call_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for turn in user_turns:
+            self._session.own("INSERT INTO user_turns VALUES (?, ?, ?)", turn)
+
+    def _run(self, sql: str, bindings: Mapping[str, Any] | None) -> sqlite3.Cursor:
+        bound = {"today": self._world.today, "now": self._world.start, **(bindings or {})}
+        return self._session.run(sql, bound)
 
     def first_row(self, sql: str, bindings: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
         """The first row of a query, or None. Raises DomainDefect when it cannot run."""
-        self._budget.reset()
-        self._access.denied = ""
         try:
-            row: tuple[Any, ...] | None = self._connection.execute(
-                sql, {"today": self._world.today, "now": self._world.start, **(bindings or {})}
-            ).fetchone()
+            row: tuple[Any, ...] | None = self._run(sql, bindings).fetchone()
         except sqlite3.Error as error:
-            raise DomainDefect(f"{sql}: {describe(error, self._access)}") from None
+            raise DomainDefect(f"{sql}: {describe(error, self._session.access)}") from None
         return row
 
     def rows(self, sql: str, bindings: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
-        """Up to `most` rows of a query as mappings."""
-        self._budget.reset()
-        self._access.denied = ""
+        """Up to `most` rows of a query as mappings. Raises DomainDefect when it cannot run."""
         try:
-            cursor = self._connection.execute(sql, {"today": self._world.today, "now": self._world.start, **bindings})
+            cursor = self._run(sql, bindings)
             found = cursor.fetchmany(most)
         except sqlite3.Error as error:
-            raise DomainDefect(f"{sql}: {describe(error, self._access)}") from None
+            raise DomainDefect(f"{sql}: {describe(error, self._session.access)}") from None
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -71,7 +64,7 @@ class FinalState:
         return [i.name for i in self._world.compiled.domain.invariants if self.first_row(i.sql) is not None]
 
     def close(self) -> None:
-        self._connection.close()
+        self._world.verdicts.give_back(self._session)
 
     def __enter__(self) -> FinalState:
         return self

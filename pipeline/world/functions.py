@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.wording import fold
 _MINUTES = "%Y-%m-%d %H:%M"
 
 
+@lru_cache(maxsize=8192)
 def _date(text: Any) -> date | None:
     if not isinstance(text, str) or len(text) < 10:
         return None
@@ -35,6 +37,7 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=65536)
 def add_days(day: Any, n: Any) -> str | None:
     """The ISO date `n` days after `day` (a date or a date-time, whose time is dropped)."""
     start = _date(day)

@@ -27,6 +27,11 @@ from pipeline.world.yaml_file import parse_yaml
 
 REDRAWS = 20  # draws of one row before it is left out
 MAX_TABLE_ROWS = 50_000
+LOG_SCHEMA = (
+    "CREATE TABLE call_log (idx INTEGER PRIMARY KEY, turn INTEGER, actor TEXT, name TEXT, arguments TEXT,"
+    " ok INTEGER, result TEXT, error TEXT, wrote INTEGER);"
+    "CREATE TABLE user_turns (turn INTEGER PRIMARY KEY, text TEXT, confirms INTEGER);"
+)
 GENERATORS = frozenset("id const choose int date pick parent ref person email phone text sql".split())
 
 Row = dict[str, Any]
@@ -98,8 +103,10 @@ def parse_names(text: str) -> Names:
     return Names([(e["first"], e["last"]) for e in locales], [e["weight"] for e in locales], data["email_domains"])
 
 
-def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) -> World:
+def populate(compiled: CompiledDomain, seed: int, names: Names | None = None, *, reverse: bool = False) -> World:
     """The world of this domain and seed. `names`: other than those that ship (a run keeps the ones it was made with).
+
+    `reverse`: rows that nobody ordered come in the other order, here and in every use of the world; nothing may differ.
 
     Raises BadInput (with the line) when population.yaml cannot be followed, DomainDefect when an invariant or a
     foreign key does not hold at the end.
@@ -108,12 +115,12 @@ def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) ->
     rng = Rng(derive_seed(seed, "population"))
     first, last = (date.fromisoformat(day) for day in domain.population.clock.days)
     today = (first + timedelta(days=rng.below((last - first).days + 1))).isoformat()
-    connection = apply_schema(source)
+    connection = apply_schema(source, reverse=reverse)
+    connection.execute("SAVEPOINT population")
     access = compiled.access()
     budget = guard(connection, access)
     context = Context(rng, connection, today, seed, names)
     try:
-        connection.execute("SAVEPOINT _call")
         for table, spec in domain.population.tables.items():
             try:
                 _fill(compiled, table, spec, context, budget)
@@ -127,7 +134,6 @@ def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) ->
             except sqlite3.Error as error:
                 where = source.at("population.yaml", "after", i)
                 raise BadInput(describe(error, access), where=where) from None
-        connection.execute("RELEASE _call")
         for invariant in domain.invariants:
             budget.reset()
             row = connection.execute(invariant.sql, {"today": today, "now": today}).fetchone()
@@ -137,28 +143,25 @@ def populate(compiled: CompiledDomain, seed: int, names: Names | None = None) ->
                 )
         connection.set_authorizer(None)
         connection.set_progress_handler(None, 0)
+        connection.execute("RELEASE population")
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
         if broken is not None:
             raise DomainDefect(
                 f"seed {seed}: after population {broken[0]} refers to a row of {broken[2]} that is not there"
             )
-        return _seal(compiled, connection, seed, today)
+        return _seal(compiled, connection, seed, today, reverse)
     finally:
         connection.close()
 
 
-def _seal(compiled: CompiledDomain, connection: sqlite3.Connection, seed: int, today: str) -> World:
+def _seal(compiled: CompiledDomain, connection: sqlite3.Connection, seed: int, today: str, reverse: bool) -> World:
     """The images of a populated database, and what goes with them."""
     state = world_hash(connection, compiled.shapes)
     next_ids = {table: _next_number(connection, compiled, table) for table in compiled.domain.ids}
     plain = connect(connection.serialize())
     for (name,) in plain.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
         plain.execute(f"DROP TRIGGER {quoted(name)}")
-    plain.executescript(
-        "CREATE TABLE call_log (idx INTEGER PRIMARY KEY, turn INTEGER, actor TEXT, name TEXT, arguments TEXT,"
-        " ok INTEGER, result TEXT, error TEXT, wrote INTEGER);"
-        "CREATE TABLE user_turns (turn INTEGER PRIMARY KEY, text TEXT, confirms INTEGER);"
-    )
+    plain.executescript(LOG_SCHEMA)
     connection.executescript(capture_sql(compiled.shapes))
     world = World(
         compiled=compiled,
@@ -169,6 +172,7 @@ def _seal(compiled: CompiledDomain, connection: sqlite3.Connection, seed: int, t
         next_ids=next_ids,
         image=connection.serialize(),
         plain_image=plain.serialize(),
+        reverse=reverse,
     )
     plain.close()
     return world
@@ -201,6 +205,7 @@ def _fill(compiled: CompiledDomain, table: str, spec: TableRows, context: Contex
     plan = [
         (name, generator(compiled, table, name, part)) for name, part in (*spec.also.items(), *spec.columns.items())
     ]
+    parts = {name: part for part in ("also", "columns") for name in getattr(spec, part)}
     names = list(spec.columns)
     insert = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
     context.taken, context.keys = set(), {}
@@ -210,11 +215,17 @@ def _fill(compiled: CompiledDomain, table: str, spec: TableRows, context: Contex
         for attempt in range(REDRAWS if spec.when_refused else 1):
             context.begin(n, parent, axes)
             budget.reset()
-            for name, make in plan:
-                _bind(context.row, name, make(context))
+            name = ""
             try:
+                for name, make in plan:
+                    _bind(context.row, name, make(context))
+                name = ""
                 context.connection.execute(insert, [context.row[name] for name in names])
                 break
+            except (KeyError, ValueError, TypeError, OverflowError, sqlite3.ProgrammingError, BadInput) as error:
+                line = source.at("population.yaml", "tables", table, *((parts[name], name) if name else ()))
+                what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+                raise BadInput(f"{table}.{name}: {what} (row {n})", where=line) from None
             except sqlite3.IntegrityError:  # a constraint, a trigger's RAISE, or a reference that nothing fits
                 if not spec.when_refused:
                     raise

@@ -1,15 +1,19 @@
-"""A populated world: the state from which tasks start, as an image that opens in well under a millisecond."""
+"""A populated world: the state from which tasks start, open to episodes and verdicts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pipeline.world.compile import CompiledDomain
+from pipeline.world.session import Pool
+
+LOG_TABLES = frozenset({"call_log", "user_turns"})
 
 
 @dataclass(frozen=True)
 class World:
-    """One domain, one seed. `image` has the capture triggers; `plain_image` has no triggers at all (for judging)."""
+    """One domain, one seed. `image` has the capture triggers; `plain_image` no trigger, and the tables of a log."""
 
     compiled: CompiledDomain = field(repr=False)
     seed: int
@@ -19,3 +23,14 @@ class World:
     next_ids: dict[str, int]
     image: bytes = field(repr=False)
     plain_image: bytes = field(repr=False)
+    reverse: bool = False  # rows that nobody ordered come in the other order: a test of the domain, never of an agent
+
+    @cached_property
+    def episodes(self) -> Pool:
+        """Databases in which tools are called."""
+        return Pool(self.image, self.compiled.relations, writes=True, reverse=self.reverse)
+
+    @cached_property
+    def verdicts(self) -> Pool:
+        """Databases in which final states are looked at."""
+        return Pool(self.plain_image, self.compiled.relations | LOG_TABLES, writes=False, reverse=self.reverse)
