@@ -18,7 +18,7 @@ def fold(text: str) -> str:
     if text.isascii():
         return " ".join(text.casefold().split())
     parts = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(c for c in parts if not unicodedata.combining(c))
+    bare = "".join([c for c in parts if c < "\x80" or not unicodedata.combining(c)])
     # Casefolding again: a decomposition can yield upper case (as of the Kelvin sign).
     return " ".join(bare.casefold().split())
 

@@ -42,41 +42,38 @@ _DAY_PART = r"(?:\s*(?P<ap>[ap])\.?\s?m\b\.?|\s*(?:in the|at)\s+(?P<part>morning
 _ADDRESS = re.compile(r"\S+@\S+|https?://\S+|www\.\S+")
 _ISO = re.compile(
     r"(?<![\w.-])(?P<y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})(?!\d)"
-    r"(?:[T ](?P<h>[01]\d|2[0-3]):(?P<min>[0-5]\d)(?::[0-5]\d)?(?:\.\d+)?Z?)?"
+    r"(?:[t ](?P<h>[01]\d|2[0-3]):(?P<min>[0-5]\d)(?::[0-5]\d)?(?:\.\d+)?z?)?"
 )
 _DMY = re.compile(r"(?<![\w.,/-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-])")
 _SLASH = re.compile(r"(?<![\w.,/-])(\d{1,2})/(\d{1,2})(?![\w/])")
 _DAY_MONTH = re.compile(
-    rf"(?<![\w.,:/-])(?P<d1>\d{{1,2}}){_ORD}(?:{_TO}(?P<d2>\d{{1,2}}){_ORD})?\s*(?:of\s+|de\s+)?{_M}{_YEAR}", re.I
+    rf"(?<![\w.,:/-])(?P<d1>\d{{1,2}}){_ORD}(?:{_TO}(?P<d2>\d{{1,2}}){_ORD})?\s*(?:of\s+|de\s+)?{_M}{_YEAR}"
 )
 _MONTH_DAY = re.compile(
     rf"\b{_M}\s+(?:the\s+)?(?P<d1>\d{{1,2}}){_ORD}{_CLOCK}"
-    rf"(?:(?P<to>{_TO})(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?{_CLOCK}(?!\s+(?:{_MONTH})\b))?{_YEAR}",
-    re.I,
+    rf"(?:(?P<to>{_TO})(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?{_CLOCK}(?!\s+(?:{_MONTH})\b))?{_YEAR}"
 )
 _CJK = re.compile(r"(?:(\d{4})\s*[年년]\s*)?(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号號]")
-_TIME = re.compile(rf"(?<![\w:.,])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::[0-5]\d)?(?![\d:]){_DAY_PART}?", re.I)
-_HOUR = re.compile(rf"(?<![\w:.,])(?P<h>1[0-2]|0?[1-9])(?:\.(?P<min>[0-5]\d))?{_DAY_PART}", re.I)
+_TIME = re.compile(rf"(?<![\w:.,])(?P<h>[01]?\d|2[0-3]):(?P<min>[0-5]\d)(?::[0-5]\d)?(?![\d:]){_DAY_PART}?")
+_HOUR = re.compile(rf"(?<![\w:.,])(?P<h>1[0-2]|0?[1-9])(?:\.(?P<min>[0-5]\d))?{_DAY_PART}")
 _FRENCH = re.compile(r"(?<![\w:.,])(?P<h>[01]?\d|2[0-3])\s?[h時](?P<min>[0-5]\d)?分?(?!\w)")
-_NAMED_TIME = re.compile(r"\b(noon|midday|midnight)\b", re.I)
+_NAMED_TIME = re.compile(r"\b(noon|midday|midnight)\b")
 _SOME_HOUR = re.compile(
     r"\b(?:at|by|around|about|for|from|until|till|before|after|to)\s+(?P<h>2[0-3]|1\d|\d)(?:[.](?P<min>[0-5]\d))?(?![\w:]|[.,]\d)"
-    r"|(?<![\w:.,])(?P<oh>1[0-2]|\d)\s*o['’]clock",
-    re.I,
+    r"|(?<![\w:.,])(?P<oh>1[0-2]|\d)\s*o['’]clock"
 )
-_ORDINAL = re.compile(r"\b(?P<d>\d{1,2})(?:st|nd|rd|th)\b", re.I)
+_ORDINAL = re.compile(r"\b(?P<d>\d{1,2})(?:st|nd|rd|th)\b")
 _GROUP_SPACE = re.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
 _SPACED = re.compile(
-    rf"(?<![\d.,])\d{{1,3}}(?: \d{{3}})+(?=[.,]\d\d(?!\d)|\s?(?:[{CURRENCY_SIGNS}]|(?:EUR|USD|kr|SEK|NOK|PLN|zł)\b))"
+    rf"(?<![\d.,])\d{{1,3}}(?: \d{{3}})+(?=[.,]\d\d(?!\d)|\s?(?:[{CURRENCY_SIGNS}]|(?:eur|usd|kr|sek|nok|pln|zł)\b))"
 )
 _NUMBER = re.compile(r"\d+(?:[.,'’]\d+)*")
 _LETTERS_BEFORE = re.compile(r"[^\W\d]+\$?$")
 _LETTERS = re.compile(r"[^\W\d]+")
 _MINUS = re.compile(rf"(?:(?<![^\s(:=])-[{CURRENCY_SIGNS}]?|[{CURRENCY_SIGNS}]-)$")
-_CENTS = re.compile(r"\s*(?:cents?|pence|minor units)\b", re.I)
+_CENTS = re.compile(r"\s*(?:cents?|pence|minor units)\b")
 _NUMBER_WORDS = re.compile(
-    rf"\b(?:(?:{'|'.join([*TENS, *sorted(UNITS, key=len, reverse=True), 'hundred', 'thousand'])}|and)(?:[\s-]+|\b))+",
-    re.I,
+    rf"\b(?:(?:{'|'.join([*TENS, *sorted(UNITS, key=len, reverse=True), 'hundred', 'thousand'])}|and)(?:[\s-]+|\b))+"
 )
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -107,7 +104,7 @@ class Reading:
         self.cents: set[Decimal] = set()
         self.maybe_days: set[int] = set()
         self.maybe_times: set[int] = set()
-        rest = self.text
+        rest = self.text.lower()  # the patterns are lower case: ignoring case costs them their speed
         if any(c.isdigit() for c in rest):
             rest = self._take_times(self._take_days(_ADDRESS.sub(" ; ", _SPACED.sub(_unspaced, rest))))
             self._numbers(rest)
