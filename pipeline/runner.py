@@ -83,4 +83,8 @@ async def _processes(recipe: Recipe, folder: RunFolder, workers: int, report: Re
         for process in processes:
             with suppress(ProcessLookupError):
                 process.kill()
+        for process in processes:  # to their ends: pipes that outlive the loop complain when they are collected
+            assert process.stdin is not None
+            process.stdin.close()
+            await process.communicate()
     return undone
