@@ -126,6 +126,16 @@ def test_an_incomplete_run_says_what_is_undone(tmp_path: Path) -> None:
     assert step(funnel, "episodes") == (60, 30, {"undone": 30})
 
 
+def test_what_was_sealed_since_is_published(tmp_path: Path) -> None:
+    with opened(tmp_path / "run") as folder:
+        fill(folder, 32, 2, mixed)
+        publish(folder, config(), categories=CATEGORIES)
+        fill(folder, 40, 2, mixed)
+        assert not published(folder, config(), categories=CATEGORIES)
+        assert publish(folder, config(), categories=CATEGORIES).accepted == 49
+    assert sum(1 for _ in read_rows(tmp_path / "run")) == 74
+
+
 def test_a_defect_rejects_every_row_of_its_domain_and_no_other(tmp_path: Path) -> None:
     def make(index: int, attempt: int) -> Record:
         of = task(index, domain=("toy", "other")[index % 2])

@@ -147,19 +147,16 @@ def trainable(trajectory: Trajectory, passed: bool | None) -> list[bool]:
     A call that no tool could take (no such tool, arguments that do not fit its schema) is masked with its turn, while
     what follows it stays: recovering is worth learning, the slip is not. A call that a tool refused is no slip.
     """
-    return [
-        passed is True and message.role == "assistant" and not _malformed(message, trajectory)
-        for message in trajectory.messages
-    ]
-
-
-def _malformed(message: Message, trajectory: Trajectory) -> bool:
-    """By the schema's names and types, and by what the environment said, which also knows patterns and bounds."""
-    parameters = {tool["function"]["name"]: tool["function"]["parameters"] for tool in trajectory.tools}
+    if passed is not True:
+        return [False] * len(trajectory.messages)
+    # By the schema's names and types, and by what the environment said, which also knows patterns and bounds.
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in trajectory.tools}
     invalid = {call.call_id for call in trajectory.calls if (call.error or "").startswith("Invalid arguments")}
-    return any(
-        call.id in invalid or not _fits(call.arguments, parameters.get(call.name)) for call in message.tool_calls
-    )
+
+    def malformed(message: Message) -> bool:
+        return any(c.id in invalid or not _fits(c.arguments, schemas.get(c.name)) for c in message.tool_calls)
+
+    return [message.role == "assistant" and not malformed(message) for message in trajectory.messages]
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
