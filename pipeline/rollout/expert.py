@@ -154,7 +154,7 @@ class _Goal:
                 continue
             yield from self._ask(self._facts(steps[done:] if step.confirm else [step]))
             if step.confirm and not self._confirmed:
-                yield self._agent.say(self._wording(self._goal.says.propose, "claims"))
+                yield self._agent.say(self._wording(self._goal.says.propose, "proposing"))
                 self._confirmed = True
             batch = self._batch(steps, done)
             refused = yield from self._do(batch, wrong=done == self._slip_step(steps))

@@ -35,11 +35,17 @@ def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]
 
 
 def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
-    """A random order in which every step still comes after those whose results it uses."""
+    """A random order in which every step still comes after those whose results it uses.
+
+    What was looked up before the first write stays before every write: a proposal speaks of it.
+    """
     by_key = {step.key: i for i, step in enumerate(steps)}
     needs = [
         {by_key[n] for source in step.arguments.values() for n in seen_in(source) if n in by_key} for step in steps
     ]
+    first = next((i for i, step in enumerate(steps) if step.writes), len(steps))
+    for i, step in enumerate(steps):
+        needs[i] |= set(range(first)) if step.writes else set()
     order: list[int] = []
     while len(order) < len(steps):
         order.append(rng.choice([i for i in range(len(steps)) if i not in order and needs[i] <= set(order)]))
