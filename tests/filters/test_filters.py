@@ -50,6 +50,12 @@ def test_with_a_model_judge_an_unscored_gate_is_no_pass() -> None:
     assert decide(made, config(judge="openai:m@http://localhost")).drop_reason == "gates"
 
 
+def test_a_row_without_a_verdict_as_a_whole_is_no_pass() -> None:
+    made = record(0)
+    unscored = made.model_copy(update={"verdict": made.verdict.model_copy(update={"passed": None})})
+    assert decide(unscored, config()).drop_reason == "gates"
+
+
 def test_deciding_again_decides_the_same() -> None:
     made = decide(record(0, state=False), config())
     assert decide(made, config()) == made
