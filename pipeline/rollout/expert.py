@@ -298,6 +298,8 @@ class _Goal:
         if wrong and self._slip is not None and self._slip.kind == "wrong_argument":
             for step, arguments in todo:
                 altered = spoiled(self._agent._compiled.tools[step.tool].spec, arguments, self._results, self._rng)
+                if not altered:  # nothing plausible to take instead: the next write may have something
+                    self._slip = self._slip._replace(point=self._slip.point + 1)
                 for other in altered[:1]:
                     error = yield from self._send([(step, other)], None)
                     if error is None:

@@ -1,0 +1,89 @@
+"""The expert works from what it is told and sees; its mistakes are labelled only when they were made and stand."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pipeline.errors import BadInput
+from pipeline.identity import Rng
+from pipeline.recipe import Recipe
+from pipeline.rollout import ExpertAgent, ScriptedUser, parse_agent, run_episode
+from pipeline.rollout.mistakes import PLANTED, Slip, fits, plan_slip
+from pipeline.stages import episode_of, judge
+from pipeline.types import Mistake, Record
+from pipeline.world import SqlEnvironment
+from tests.rollout.conftest import Find
+
+
+def play_with(recipe: Recipe, find: Find, intent: str, slip: Slip | None, seed: int = 1) -> Record:
+    task, world = find(intent)
+    goals = [goal.for_expert() for goal in task.goals]
+    agent = ExpertAgent(goals, world.compiled, world.today, "en", Rng(seed), slip)
+    environment = SqlEnvironment(world)
+    episode = episode_of(recipe.config, task, 0)
+    user = ScriptedUser(task, Rng(seed), world.today)
+    try:
+        trajectory = asyncio.run(
+            run_episode(episode, world, environment, agent, user, limits=recipe.config.limits, prompt="p")
+        )
+    finally:
+        environment.close()
+    return judge(recipe, task, trajectory, world)
+
+
+INTENTS = ["renew", "borrow_with_note", "borrow_any_by_author", "hold_until", "when_due", "borrow_with_fines",
+           "third_renewal"]  # fmt: skip
+
+
+@pytest.mark.parametrize("intent", INTENTS)
+def test_a_careful_expert_passes_whatever_its_habits(recipe: Recipe, find: Find, intent: str) -> None:
+    for seed in range(12):
+        record = play_with(recipe, find, intent, None, seed)
+        assert record.verdict.passed, record.verdict
+        assert record.trajectory.mistakes == ()
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_mistake_that_was_made_is_labelled_and_rejected(recipe: Recipe, find: Find, kind: Mistake) -> None:
+    # the neighbour of a value must have been seen: a date always has one
+    intent = "hold_until" if kind == "wrong_argument" else "borrow_with_note"
+    record = play_with(recipe, find, intent, Slip(kind, 0, 0))
+    assert record.trajectory.mistakes == (kind,)
+    assert not record.verdict.passed
+
+
+def test_consequential_calls_come_after_the_users_yes(recipe: Recipe, find: Find) -> None:
+    messages = play_with(recipe, find, "renew", None).trajectory.messages
+    said = [m.role for m in messages]
+    write = next(i for i, m in enumerate(messages) if any(c.name == "renew_loan" for c in m.tool_calls))
+    assert said[write - 1] == "user" and "?" in (messages[write - 2].content or "")
+
+
+def test_ids_of_calls_count_over_the_whole_conversation(recipe: Recipe, find: Find) -> None:
+    calls = play_with(recipe, find, "borrow_with_note", None).trajectory.calls
+    assert [c.call_id for c in calls] == [f"functions.{c.name}:{i}" for i, c in enumerate(calls)]
+
+
+def test_the_share_of_planned_mistakes_is_the_rate(find: Find) -> None:
+    task, _ = find("borrow_with_note")
+    planned = sum(plan_slip(task.goals, 0.3, Rng(seed)) is not None for seed in range(2000))
+    assert 520 <= planned <= 680
+
+
+def test_no_mistake_is_planned_where_none_fits(find: Find) -> None:
+    task, _ = find("borrow_with_fines")
+    assert not any(fits(kind, goal) for kind in PLANTED for goal in task.goals)
+    assert plan_slip(task.goals, 1.0, Rng(0)) is None
+
+
+def test_agent_specs_are_read() -> None:
+    assert parse_agent("expert") == ("expert", 0.0)
+    assert parse_agent("expert:mistakes=0.25") == ("expert", 0.25)
+
+
+@pytest.mark.parametrize("text", ["", "oracle", "expert:mistakes=2", "expert:mistakes=x", "expert:luck=1"])
+def test_other_agent_specs_are_refused_with_the_forms_there_are(text: str) -> None:
+    with pytest.raises(BadInput, match=r"expert:mistakes=0\.3"):
+        parse_agent(text)
