@@ -55,8 +55,8 @@ $(READY): pyproject.toml
 
 generate: domain-given $(READY) ## Make a dataset: DOMAIN=travel writes runs/travel; the same command resumes
 #: TASKS=200 ATTEMPTS=2 SEED=0  how much, and from which seed; raising TASKS or ATTEMPTS extends a run
-#: RUNNER=local|ray WORKERS=n   where it runs;  RUN=name writes runs/name instead
-#: MODEL= USER_MODEL= JUDGE=    who acts, asks and judges, e.g. MODEL=openai:my-model@http://localhost:8000/v1
+#: WORKERS=n  worker processes;  RUN=name writes runs/name instead
+#: MODEL=expert:mistakes=0.3    who acts, and in which share of episodes it makes a labelled mistake
 	@run=$${RUN:-$$(basename -- "$$DOMAIN")}; $(PY) -m pipeline generate --domain "$$DOMAIN" --out "runs/$$run" \
 	  --tasks "$$TASKS" --attempts "$$ATTEMPTS" --seed "$$SEED" --runner "$$RUNNER" $${WORKERS:+--workers "$$WORKERS"} \
 	  $${MODEL:+--model "$$MODEL"} $${USER_MODEL:+--user "$$USER_MODEL"} $${JUDGE:+--judge "$$JUDGE"}
