@@ -1,0 +1,159 @@
+"""Rung `parse`: the files are what the grammar says, and what they name in each other is there.
+
+Static: no SQL is prepared yet, so what depends on the columns of a draw is left to the next rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.check.refusal import Refusal, refusals_of
+from pipeline.check.subject import Found, Subject, plans_of, steps_of
+from pipeline.domain import Intent
+from pipeline.errors import BadInput
+from pipeline.wording import Reader, names_in
+from pipeline.world import load_source
+
+RUNG = "parse"
+_PLAIN_TEXT = "Use plain text and slots such as {{ name }} or {{ day | day }}, with words between and after them."
+
+
+def parse(subject: Subject) -> Found:
+    """The domain's files, read strictly, with their cross references."""
+    try:
+        subject.source = load_source(subject.folder)
+    except BadInput as error:
+        return Found("", refusals_of(error, RUNG, remedy="Mend the file where it says."))
+    domain = subject.domain
+    refusals: list[Refusal] = []
+    if domain.name != subject.folder.resolve().name:
+        what = f"the domain is called {domain.name}, its folder {subject.folder.resolve().name}"
+        refusals.append(Refusal(subject.at("domain.yaml", "name"), RUNG, what, "Give both the same name."))
+    refusals += _examples(subject)
+    refusals += _steps(subject)
+    for i, intent in enumerate(domain.intents):
+        refusals += _intent(subject, i, intent)
+        refusals += _stories(subject, i, intent)
+        refusals += _wordings(subject, i, intent)
+    return Found(f"{len(domain.tools)} tools, {len(domain.intents)} intents, {len(domain.rules)} rules", refusals)
+
+
+def _examples(subject: Subject) -> Iterator[Refusal]:
+    for i, tool in enumerate(subject.domain.tools):
+        for k, example in enumerate(tool.examples):
+            for stranger in sorted(set(example.arguments) - set(tool.parameters)):
+                where = subject.at("tools.yaml", i, "examples", k, "arguments", stranger)
+                yield Refusal(where, RUNG, f"{tool.name} has no parameter {stranger!r}", _known(tool.parameters))
+
+
+def _steps(subject: Subject) -> Iterator[Refusal]:
+    """Gold calls: the tool exists, it is the agent's, it takes these arguments and gets all that it requires."""
+    tools = [tool.name for tool in subject.domain.tools]
+    for _, intent, plan, path, step, tool in steps_of(subject.domain):
+        where = subject.at("intents.yaml", *path)
+        what = f"{intent.name}/{plan}: {step.tool}"
+        if tool is None:
+            yield Refusal(where, RUNG, f"{what}: there is no such tool", _known(tools))
+            continue
+        if tool.actor != "agent":
+            yield Refusal(where, RUNG, f"{what}: only the user has this tool", "Plan calls of the agent's tools.")
+        for stranger in sorted(set(step.arguments) - set(tool.parameters)):
+            place = subject.at("intents.yaml", *path, stranger)
+            yield Refusal(place, RUNG, f"{what} has no parameter {stranger!r}", _known(tool.parameters))
+        for missing in (name for name in tool.required if name not in step.arguments):
+            remedy = "Give it, or make it `optional: true` in tools.yaml."
+            yield Refusal(where, RUNG, f"{what}: the required argument {missing!r} is missing", remedy)
+
+
+def _intent(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
+    domain = subject.domain
+
+    def at(*path: str | int) -> str:
+        return subject.at("intents.yaml", i, *path)
+
+    for name in intent.asked:
+        if name not in intent.facts:
+            remedy = f"Add it to facts, or take it out. {_known(intent.facts)}"
+            yield Refusal(at("asked", name), RUNG, f"{intent.name}: asked: {name!r} is no fact", remedy)
+    if intent.rule is not None and intent.rule not in domain.rules:
+        what = f"{intent.name}: domain.yaml has no rule {intent.rule}"
+        yield Refusal(at("rule"), RUNG, what, _known(domain.rules))
+    for name, path, steps in plans_of(intent):
+        saved = [step.save_as for step in steps if step.save_as is not None]
+        for twice in sorted({a for a in saved if saved.count(a) > 1}):
+            yield Refusal(at(*path), RUNG, f"{intent.name}/{name}: two results are called {twice!r}", "Rename one.")
+    tools = {tool.name: tool for tool in domain.tools}
+    confirms = any(t.confirm for steps in intent.plans for s in steps if (t := tools.get(s.tool)) is not None)
+    wants = {"decline": intent.kind == "refuse", "report": intent.kind != "refuse", "propose": confirms}
+    says = intent.says.get("en")
+    for part, wanted in wants.items():
+        if wanted and (says is None or not getattr(says, part)):
+            because = {
+                "decline": "a refuse intent says no",
+                "report": "the user waits for what came of it",
+                "propose": "a call with `confirm: true` waits for the user's word",
+            }[part]
+            what = f"{intent.name}: says.en.{part} is missing: {because}"
+            yield Refusal(at("says", "en", part), RUNG, what, f"Write one or more sentences under says.en.{part}.")
+
+
+def _stories(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
+    """What the user says holds the facts that it should, in slots that can be read back."""
+    person = subject.domain.person
+    told = {name for name, how in intent.facts.items() if how != "never"}
+    opening = {name for name, how in intent.facts.items() if how == "opening"}
+    if "en" not in intent.phrasings:
+        where = subject.at("intents.yaml", i, "phrasings")
+        yield Refusal(where, RUNG, f"{intent.name}: no English phrasing", "Write at least one under phrasings.en.")
+    # A follow-up comes when the person is known already.
+    texts: list[tuple[tuple[str | int, ...], str, set[str]]] = [
+        (("phrasings", language, k), text, opening)
+        for language, them in intent.phrasings.items()
+        for k, text in enumerate(them)
+    ]
+    texts += [
+        (("followups", language, k), text, opening - {person or ""})
+        for language, them in intent.followups.items()
+        for k, text in enumerate(them)
+    ]
+    texts += [
+        (("asked", name, "tell", language, k), text, {name} & told)
+        for name, asked in intent.asked.items()
+        for language, them in asked.tell.items()
+        for k, text in enumerate(them)
+    ]
+    for path, text, needed in texts:
+        where = subject.at("intents.yaml", i, *path)
+        try:
+            slots = {name for name, _ in Reader(text).slots}
+        except BadInput as error:
+            yield from refusals_of(error, RUNG, where=where, remedy=_PLAIN_TEXT)
+            continue
+        what = f"{intent.name}: {text!r}"
+        for missing in sorted(needed - slots):
+            yield Refusal(where, RUNG, f"{what} does not tell {missing}", f"Put {{{{ {missing} }}}} into it.")
+        for stranger in sorted(slots - told):
+            remedy = f"Tell only facts that are opening or asked: {', '.join(sorted(told)) or 'there are none'}."
+            yield Refusal(where, RUNG, f"{what} tells {stranger}, which the user does not tell", remedy)
+    for language, them in intent.pushes.items():
+        for k, text in enumerate(them):
+            if "{{" in text or "{%" in text:
+                where = subject.at("intents.yaml", i, "pushes", language, k)
+                yield Refusal(where, RUNG, f"{intent.name}: a push is said as it stands: {text!r}", "Use plain text.")
+
+
+def _wordings(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
+    """What the expert says compiles; whether it can know the names is asked when the draws' columns are known."""
+    for language, says in intent.says.items():
+        for part in ("propose", "report", "decline"):
+            for k, text in enumerate(getattr(says, part)):
+                try:
+                    names_in(text)
+                except BadInput as error:
+                    where = subject.at("intents.yaml", i, "says", language, part, k)
+                    yield from refusals_of(error, RUNG, where=where, remedy="Use slots, filters, if and for only.")
+
+
+def _known(names: object) -> str:
+    listed = sorted(str(name) for name in names) if isinstance(names, (list, dict, tuple)) else []
+    return f"Known: {', '.join(listed)}." if listed else "There are none."

@@ -1,0 +1,274 @@
+"""Rung `prepare`: every statement prepares, and every name that the files use for a drawn value or a result exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.check.refusal import Refusal, refusals_of
+from pipeline.check.subject import Found, Subject, plans_of, references
+from pipeline.domain import Intent
+from pipeline.errors import BadInput, DomainDefect
+from pipeline.wording import names_in
+from pipeline.world import compile_domain
+from pipeline.world.compile import BOUND
+from pipeline.world.populate import generator
+from pipeline.world.prepare import Prepared, Workbench
+
+RUNG = "prepare"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def prepare(subject: Subject) -> Found:
+    """The domain compiled, and the rest of its SQL prepared over empty tables."""
+    try:
+        subject.compiled = compile_domain(subject.source)
+    except BadInput as error:
+        return Found("", refusals_of(error, RUNG, where=subject.folder.name, remedy="Mend the statement or its name."))
+    bench = _Bench(subject)
+    refusals: list[Refusal] = []
+    try:
+        refusals += _population(subject, bench)
+        refusals += _rules(subject, bench)
+        refusals += _examples(subject, bench)
+        for i, intent in enumerate(subject.domain.intents):
+            refusals += _intent(subject, bench, i, intent)
+    finally:
+        bench.close()
+    return Found(f"{bench.count + _own_statements(subject)} statements", refusals)
+
+
+def _own_statements(subject: Subject) -> int:
+    """How many statements `compile_domain` prepared."""
+    tools = sum(len(tool.requires) + len(tool.effects) + 1 for tool in subject.domain.tools)
+    return tools + len(subject.domain.invariants)
+
+
+class _Bench:
+    """A workbench that turns what fails into refusals with their line."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._bench = Workbench(subject.compiled)
+        self.count = 0
+
+    def close(self) -> None:
+        self._bench.close()
+
+    def prepare(
+        self,
+        sql: str,
+        where: str,
+        what: str,
+        refusals: list[Refusal],
+        *,
+        known: set[str] | None = None,
+        logs: bool = False,
+        writes: bool = False,
+    ) -> Prepared | None:
+        """The prepared statement; None, and a refusal, when it cannot be had. `known`: names that are bound."""
+        self.count += 1
+        try:
+            prepared = self._bench.prepare(sql, logs=logs, writes=writes)
+        except DomainDefect as error:
+            refusals.append(Refusal(where, RUNG, f"{what}: {error}", "Mend the statement."))
+            return None
+        if known is not None:
+            for stranger in sorted(prepared.parameters - known):
+                remedy = f"Known here: {', '.join(':' + name for name in sorted(known))}."
+                refusals.append(Refusal(where, RUNG, f"{what}: unknown parameter :{stranger}", remedy))
+        return prepared
+
+
+def _population(subject: Subject, bench: _Bench) -> list[Refusal]:
+    """Generators that can be made, SQL in them that prepares. What they bind is known only when rows are made."""
+    refusals: list[Refusal] = []
+    population = subject.domain.population
+    for table, spec in population.tables.items():
+        for part in ("also", "columns"):
+            for name, column in getattr(spec, part).items():
+                where = subject.at("population.yaml", "tables", table, part, name)
+                try:
+                    generator(subject.compiled, table, name, column)
+                except BadInput as error:
+                    refusals.append(Refusal(where, RUNG, error.what, "See the generators in the grammar of a domain."))
+                    continue
+                if isinstance(column.get("sql"), str):
+                    bench.prepare(column["sql"], where, f"{table}.{name}", refusals)
+                if "ref" in column and isinstance(column.get("where"), str):
+                    sql = f"SELECT 1 FROM {column['ref']} WHERE {column['where']}"
+                    bench.prepare(sql, where, f"{table}.{name}", refusals)
+    for i, sql in enumerate(population.after):
+        where = subject.at("population.yaml", "after", i)
+        bench.prepare(sql, where, "after", refusals, known={"today", "world_seed"}, writes=True)
+    return refusals
+
+
+def _rules(subject: Subject, bench: _Bench) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    for name, rule in subject.domain.rules.items():
+        if rule.violated is not None:
+            where = subject.at("domain.yaml", "rules", name, "violated")
+            bench.prepare(rule.violated, where, f"rule {name}", refusals, known=set(BOUND), logs=True)
+    return refusals
+
+
+def _examples(subject: Subject, bench: _Bench) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    for i, tool in enumerate(subject.domain.tools):
+        for k, example in enumerate(tool.examples):
+            columns: tuple[str, ...] = ()
+            if example.draw is not None:
+                where = subject.at("tools.yaml", i, "examples", k, "draw")
+                prepared = bench.prepare(
+                    example.draw, where, f"{tool.name}: the example's draw", refusals, known=set(BOUND)
+                )
+                if prepared is None:
+                    continue
+                columns = prepared.columns
+            for name, value in example.arguments.items():
+                for wanted in references(value):
+                    if wanted not in columns:
+                        where = subject.at("tools.yaml", i, "examples", k, "arguments", name)
+                        what = f"{tool.name}: the example draws no ${wanted}"
+                        refusals.append(Refusal(where, RUNG, what, f"It draws: {', '.join(columns) or 'nothing'}."))
+    return refusals
+
+
+def _intent(subject: Subject, bench: _Bench, i: int, intent: Intent) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    before = len(refusals)
+    drawn = _draws(subject, bench, i, intent, refusals)
+    if len(refusals) > before:
+        return refusals  # without its draws, every later complaint would only follow from these
+
+    def at(*path: str | int) -> str:
+        return subject.at("intents.yaml", i, *path)
+
+    bound = drawn | BOUND
+    for part, statements in (("checks", intent.checks), *_criteria(intent)):
+        path = ("checks",) if part == "checks" else ("criteria", part)
+        for k, sql in enumerate(statements):
+            what = f"{intent.name}: {part}"
+            bench.prepare(sql, at(*path, k), what, refusals, known=bound, logs=True)
+    refusals += _names(subject, i, intent, drawn)
+    refusals += _says(subject, i, intent, drawn)
+    shapes = subject.compiled.shapes
+    for place in ("mentions", "allow"):
+        for k, name in enumerate(getattr(intent, place)):
+            table, dot, column = name.partition(".")
+            there = table in shapes and (column in shapes[table].columns if dot else place == "allow")
+            if not there:
+                where = at(place, name) if place == "mentions" else at(place, k)
+                remedy = "Write table.column." if place == "mentions" else "Write a table, or table.column."
+                refusals.append(Refusal(where, RUNG, f"{intent.name}: {place}: there is no {name}", remedy))
+    return refusals
+
+
+def _criteria(intent: Intent) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "patterns", intent.criteria.patterns
+    yield "checkpoints", intent.criteria.checkpoints
+
+
+def _draws(subject: Subject, bench: _Bench, i: int, intent: Intent, refusals: list[Refusal]) -> set[str]:
+    """The names that an intent draws: the columns of its draws, one after the other."""
+    drawn: set[str] = set()
+    for name, draw in intent.draw.items():
+        where = subject.at("intents.yaml", i, "draw", name)
+        what = f"{intent.name}: draw {name}"
+        for helper, spec in draw.given.items():
+            try:
+                generator(subject.compiled, intent.name, helper, spec)
+            except BadInput as error:
+                refusals.append(Refusal(where, RUNG, f"{what}: {error.what}", "See the generators of population.yaml."))
+        known = drawn | set(draw.given) | BOUND
+        prepared = bench.prepare(draw.sql, where, what, refusals, known=known)
+        if prepared is None:
+            continue
+        for column in prepared.columns:
+            if not _NAME.fullmatch(column) or column in BOUND:
+                remedy = "Name the column with AS: letters, digits and _; `now` and `today` are the engine's."
+                refusals.append(Refusal(where, RUNG, f"{what}: {column!r} cannot be a $name", remedy))
+        drawn |= set(prepared.columns)
+        if draw.unique is not None and draw.unique not in prepared.columns:
+            remedy = f"It draws: {', '.join(prepared.columns)}."
+            refusals.append(Refusal(where, RUNG, f"{what}: unique: there is no column {draw.unique}", remedy))
+        if draw.accept is not None:
+            bench.prepare(draw.accept, where, f"{what}: accept", refusals, known=drawn | BOUND)
+    return drawn
+
+
+def _names(subject: Subject, i: int, intent: Intent, drawn: set[str]) -> Iterator[Refusal]:
+    """Facts, answers, mentions and gold arguments name something drawn, or an earlier result."""
+
+    def refuse(what: str, remedy: str, *path: str | int) -> Refusal:
+        return Refusal(subject.at("intents.yaml", i, *path), RUNG, f"{intent.name}: {what}", remedy)
+
+    draws = f"It draws: {', '.join(sorted(drawn))}."
+    person = subject.domain.person
+    if person is not None and person not in drawn:
+        yield refuse(f"{person}, who speaks, is not drawn", draws, "draw")
+    for fact in intent.facts:
+        if fact not in drawn:
+            yield refuse(f"the fact {fact} is not drawn", draws, "facts", fact)
+    for name, path, steps in plans_of(intent):
+        seen: list[str] = []
+        for k, step in enumerate(steps):
+            for parameter, value in step.arguments.items():
+                for wanted in _wanted(value):
+                    if wanted not in drawn and wanted not in seen:
+                        what = f"{name}: {step.tool}: ${wanted} is neither drawn nor an earlier result"
+                        yield refuse(what, _results(seen, draws), *path, k, step.tool, parameter)
+            if step.save_as is not None:
+                if step.save_as in drawn:
+                    yield refuse(f"{name}: {step.save_as} is drawn, and a result, too", "Rename one.", *path, k)
+                seen.append(step.save_as)
+        # the plan decides what can be answered; what its texts must hold, too
+        for part, named in (("answers", {"": intent.answers}), ("mentions", intent.mentions)):
+            for column, specs in named.items():
+                for k, spec in enumerate(specs):
+                    root = spec.removeprefix("$").partition(".")[0]
+                    if not spec.startswith("$") or (root not in drawn and root not in seen):
+                        what = f"{name}: {part}: {spec} is neither drawn nor a result"
+                        yield refuse(what, _results(seen, draws), part, *((column, k) if column else (k,)))
+
+
+def _results(seen: list[str], draws: str) -> str:
+    return f"Results: {', '.join(seen)}. {draws}" if seen else draws
+
+
+def _wanted(value: Any) -> Iterator[str]:
+    """The first part of every name that an argument uses."""
+    for name in references(value):
+        yield name.partition(".")[0]
+    if isinstance(value, str) and "{{" in value:
+        try:
+            yield from sorted(names_in(value))
+        except BadInput:
+            yield value  # no name at all, so it is refused with its text
+
+
+def _says(subject: Subject, i: int, intent: Intent, drawn: set[str]) -> Iterator[Refusal]:
+    """The expert's wording: each names what some plan knows, and every plan has one of each kind that it can say."""
+    knows: dict[str, Mapping[str, set[str]]] = {}
+    confirming = {tool.name for tool in subject.domain.tools if tool.confirm}
+    for name, _, steps in plans_of(intent):
+        results = [step.save_as for step in steps if step.save_as is not None]
+        first = next((k for k, step in enumerate(steps) if step.tool in confirming), len(steps))
+        before = {step.save_as for step in steps[:first] if step.save_as is not None}
+        knows[name] = {"propose": drawn | before, "report": drawn | set(results), "decline": drawn | set(results)}
+    for language, says in intent.says.items():
+        for part in ("propose", "report", "decline"):
+            texts = getattr(says, part)
+            names = [names_in(text) for text in texts]
+            for k, (text, wanted) in enumerate(zip(texts, names, strict=True)):
+                if not any(wanted <= known[part] for known in knows.values()):
+                    stranger = sorted(wanted - knows["gold"][part])[0]
+                    where = subject.at("intents.yaml", i, "says", language, part, k)
+                    what = f"{intent.name}: says {text!r}: {stranger} is not known then"
+                    yield Refusal(where, RUNG, what, f"Known: {', '.join(sorted(knows['gold'][part]))}.")
+            for name, known in knows.items():
+                if texts and not any(wanted <= known[part] for wanted in names):
+                    where = subject.at("intents.yaml", i, "says", language, part)
+                    what = f"{intent.name}: says.{language}.{part} has no sentence that fits the plan {name}"
+                    yield Refusal(where, RUNG, what, "Write one with the facts and that plan's results.")

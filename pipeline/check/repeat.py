@@ -1,0 +1,164 @@
+"""Rung `deterministic`: the same domain and seed give the same worlds, draws and results, whatever the process.
+
+Two other processes, with another PYTHONHASHSEED each and one of them with rows that nobody ordered in reverse, say
+what they got (`python -m pipeline.check.repeat FOLDER`). Then gold is replayed with clock and ids moved on: what is
+left behind may differ in ids and `clock` columns only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipeline.check.refusal import Refusal
+from pipeline.check.subject import Found, Subject, world_seed
+from pipeline.check.trials import Run, run_plan
+from pipeline.domain import Intent
+from pipeline.errors import ToolworldsError
+from pipeline.identity import Rng, content_hash, derive_seed
+from pipeline.judging.matching import match_change
+from pipeline.tasks.draw import Drawer, Drop
+from pipeline.types import Change, Expected
+from pipeline.world import FinalState, compile_domain, load_source, populate
+from pipeline.world.change import change_hash
+
+RUNG = "deterministic"
+SEEDS = 2  # worlds that the other processes make again
+SHIFT = 97  # numbers and calls by which ids and clock are moved: more than an hour, and other digits
+_TIMEOUT = 300
+_ORDER = "Order what is read: a query without ORDER BY (or with ties in it) gives rows as SQLite pleases."
+
+
+def deterministic(subject: Subject) -> Found:
+    """Other processes agree with each other, and a shifted gold with itself."""
+    try:
+        first, second = _others(subject)
+    except ToolworldsError as error:
+        where = subject.at("domain.yaml")
+        return Found("", [Refusal(where, RUNG, f"another process fails: {error}", "Look for what differs there.")])
+    refusals = list(_differences(subject, first, second))
+    shifted = 0
+    told: set[int] = set()
+    for trial in subject.trials:
+        if trial.drawn is None or trial.runs[0].run is None or trial.number in told:
+            continue
+        again = run_plan(trial.drawer.world, trial.drawn, "gold", shift=SHIFT)
+        shifted += 1
+        problem = _moved(subject, trial.runs[0], again)
+        if problem is not None:
+            told.add(trial.number)
+            where = subject.at("intents.yaml", trial.number, "gold")
+            what = f"{trial.intent.name}: an hour later and with other ids, {problem}"
+            remedy = "Compute from :today, not from :now or a new id; or declare the column `clock` in compare."
+            refusals.append(Refusal(where, RUNG, what, remedy))
+    return Found(f"2 processes agree on {SEEDS} worlds; {shifted} plans replayed later", refusals)
+
+
+def _moved(subject: Subject, gold: Run, again: Run) -> str | None:
+    """How a shifted replay differs in more than ids and clock columns."""
+    if again.run is None:
+        return f"the gold fails: {again.drop}"
+    expected = Expected(plan="gold", change=gold.change)
+    _, differences = match_change(expected, again.change, subject.compiled.shapes, (), told=lambda *_: True)
+    return f"the gold leaves something else: {differences[0]}" if differences else None
+
+
+# ---------------------------------------------------------------- two processes
+
+
+def _others(subject: Subject) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What two other processes say of this domain, each with another hash seed, the second in reverse."""
+    root = str(Path(__file__).resolve().parents[2])
+    started = []
+    for hash_seed, extra in (("1", []), ("2", ["reverse"])):
+        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+        command = [sys.executable, "-m", "pipeline.check.repeat", str(subject.folder.resolve()), *extra]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    answers = []
+    for process in started:
+        out, err = process.communicate(timeout=_TIMEOUT)
+        if process.returncode:
+            lines = err.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise ToolworldsError(lines[-1])
+        answers.append(orjson.loads(out))
+    return answers[0], answers[1]
+
+
+def _differences(subject: Subject, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Refusal]:
+    for table, state in first["tables"].items():
+        if second["tables"][table] != state:
+            where = subject.at("population.yaml", "tables", table)
+            yield Refusal(where, RUNG, f"the rows of {table} differ from process to process", _ORDER)
+            return  # whatever is drawn from other worlds differs, too
+    tools = {tool.name: i for i, tool in enumerate(subject.domain.tools)}
+    told = set()
+    for i, intent in enumerate(subject.domain.intents):
+        for one, other in zip(first["intents"][intent.name], second["intents"][intent.name], strict=True):
+            if one == other or intent.name in told:
+                continue
+            told.add(intent.name)
+            if one["values"] != other["values"]:
+                where = subject.at("intents.yaml", i, "draw")
+                yield Refusal(where, RUNG, f"{intent.name} draws other values in another process", _ORDER)
+                continue
+            called = [(a, b) for a, b in zip(one["calls"], other["calls"], strict=False) if a != b]
+            if called:
+                name = called[0][0][0]
+                where = subject.at("tools.yaml", tools[name], "returns")
+                yield Refusal(where, RUNG, f"{intent.name}: {name} gives another result in another process", _ORDER)
+            else:
+                where = subject.at("intents.yaml", i, "gold")
+                yield Refusal(where, RUNG, f"{intent.name}: the gold changes something else in another process", _ORDER)
+
+
+def fingerprint(folder: Path, *, reverse: bool) -> dict[str, Any]:
+    """What must be the same in every process: the rows of worlds, the values drawn, what gold calls gave and left."""
+    source = load_source(folder)
+    compiled = compile_domain(source)
+    out: dict[str, Any] = {"tables": {}, "intents": {intent.name: [] for intent in source.domain.intents}}
+    for n in range(SEEDS):
+        world = populate(compiled, world_seed(source.domain.name, n), reverse=reverse)
+        drawer = Drawer(world)
+        with FinalState(world, Change()) as start:
+            for table, shape in compiled.shapes.items():
+                order = ", ".join(f'"{column}"' for column in shape.key)
+                rows = start.rows(f'SELECT * FROM "{table}" ORDER BY {order}', {}, 1_000_000)
+                out["tables"][f"{table}"] = content_hash([out["tables"].get(table, ""), rows])
+        for intent in source.domain.intents:
+            out["intents"][intent.name].append(_one(drawer, intent, n))
+    return out
+
+
+def _one(drawer: Drawer, intent: Intent, n: int) -> dict[str, Any]:
+    """The first draw of an intent in a world that its gold can be executed for."""
+    rng = Rng(derive_seed("check", "repeat", intent.name, n))
+    said: dict[str, Any] = {"values": "", "calls": [], "change": ""}
+    for _ in range(8):
+        try:
+            drawn = drawer.draw(intent, rng, {})
+        except Drop:
+            continue
+        run = run_plan(drawer.world, drawn, "gold")
+        said = {
+            "values": content_hash(drawn.values),
+            "calls": [[call.name, content_hash([call.arguments, call.result, call.error])] for call in run.calls],
+            "change": change_hash(run.change),
+        }
+        if run.run is not None:
+            break
+    return said
+
+
+if __name__ == "__main__":
+    try:
+        found = fingerprint(Path(sys.argv[1]), reverse="reverse" in sys.argv[2:])
+    except ToolworldsError as problem:
+        sys.exit(str(problem))
+    sys.stdout.buffer.write(orjson.dumps(found))
