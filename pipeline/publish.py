@@ -8,7 +8,7 @@ how often or where the run was killed, or how it was extended. Publishing what i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipeline.storage.files import write_atomic
 from pipeline.storage.funnel import Funnel, Step
 from pipeline.storage.inputs import inputs_hash
 from pipeline.storage.schema import dataset_row, split_of
-from pipeline.storage.shards import RunFolder
+from pipeline.storage.shards import CommittedShard, RunFolder
 from pipeline.types import Record
 
 
@@ -46,50 +46,79 @@ def publish(
     made_from = _made_from(folder, config, categories, provenance)
     if (funnel := _published(folder, config, made_from)) is not None:
         return funnel
-    facts = RunFacts(defects=Counter(d for d, status in folder.statuses() if status == "domain_defect"))
-    run_filters = [(make.__name__, make(config, facts)) for make in RUN_FILTERS]
-    source = canonical_json(
-        {
-            "version": folder.versions.get("toolworlds", ""),
-            "inputs": inputs_hash(folder.input_hashes),
-            "models": {"agent": config.agent, "user": config.user, "judge": config.judge},
-            "sampling": {},
-        }
-        | dict(provenance or {})
-    )
-    counts = _Counts()
+    counts, whole = _Counts(), WholeRun(folder, config, categories, provenance)
     with DatasetWriter(folder.path, config.domains) as writer:
         for shard in folder.read_committed():
             counts.positions += len(shard.tasks) + len(shard.dropped)
             counts.tasks += len(shard.tasks)
             counts.dropped.update(task.reason for task in shard.dropped)
-            for _, group in groupby(shard.records(), key=lambda record: record.task.index):
-                attempts = list(group)
-                row = RowFacts(len(attempts), sum(record.verdict.passed is True for record in attempts))
+            for attempts in whole.by_task(shard):
                 counts.asked += max(config.attempts, len(attempts))
-                for record in attempts:
-                    if record.drop_reason is None:
-                        reason = next((name for name, keep in run_filters if keep(record, row) is not None), None)
-                        record = record.model_copy(update={"drop_reason": reason})
+                for record, row in attempts:
                     counts.add(record)
-                    writer.add(
-                        dataset_row(
-                            record,
-                            category=categories[record.task.domain],
-                            fingerprint=folder.fingerprint,
-                            split=split_of(record.task.domain, len(config.domains)),
-                            judge=config.judge,
-                            attempts=row.attempts,
-                            passes=row.passes,
-                            provenance=source,
-                        )
-                    )
+                    writer.add(row)
         funnel = counts.funnel(config)
         if (writer.rows["accepted"], writer.rows["rejected"]) != (funnel.accepted, funnel.rejected):
             raise RuntimeError(f"wrote {dict(writer.rows)} rows, but the funnel says {funnel}")
         writer.publish(canonical_json({"made_from": made_from, "funnel": funnel.json_text()}).encode())
     _write_beside(folder, config, funnel)
     return funnel
+
+
+class WholeRun:
+    """How committed records become rows. A row filter may look at the whole run, so shards are to come in order."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        categories: Mapping[str, str],
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._folder, self._config, self._categories = folder, config, categories
+        facts = RunFacts(defects=Counter(d for d, status in folder.statuses() if status == "domain_defect"))
+        self._filters = [(make.__name__, make(config, facts)) for make in RUN_FILTERS]
+        self._provenance = canonical_json(
+            {
+                "version": folder.versions.get("toolworlds", ""),
+                "inputs": inputs_hash(folder.input_hashes),
+                "models": {"agent": config.agent, "user": config.user, "judge": config.judge},
+                "sampling": {},
+            }
+            | dict(provenance or {})
+        )
+
+    def by_task(self, shard: CommittedShard) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
+        """For each task of a shard its records, with the final drop reason, and their rows."""
+        for _, group in groupby(shard.records(), key=lambda record: record.task.index):
+            attempts = list(group)
+            facts = RowFacts(len(attempts), sum(record.verdict.passed is True for record in attempts))
+            decided = [self._decide(record, facts) for record in attempts]
+            yield [(record, self._row(record, facts)) for record in decided]
+
+    def _decide(self, record: Record, facts: RowFacts) -> Record:
+        if record.drop_reason is not None:
+            return record
+        reason = next((name for name, keep in self._filters if keep(record, facts) is not None), None)
+        return record.model_copy(update={"drop_reason": reason})
+
+    def _row(self, record: Record, facts: RowFacts) -> dict[str, Any]:
+        return dataset_row(
+            record,
+            category=self._categories[record.task.domain],
+            fingerprint=self._folder.fingerprint,
+            split=split_of(record.task.domain, len(self._config.domains)),
+            judge=self._config.judge,
+            attempts=facts.attempts,
+            passes=facts.passes,
+            provenance=self._provenance,
+        )
+
+
+def up_to_date(folder: RunFolder, config: RunConfig, *, categories: Mapping[str, str]) -> bool:
+    """Whether the dataset in place is made from all that is committed now; for readers: nothing is written."""
+    marker = read_marker(folder.path)
+    return marker is not None and orjson.loads(marker).get("made_from") == _made_from(folder, config, categories, None)
 
 
 def published(
@@ -107,7 +136,7 @@ def _made_from(
     folder: RunFolder, config: RunConfig, categories: Mapping[str, str], provenance: Mapping[str, Any] | None
 ) -> str:
     commits = [[commit.name, *(file.content for file in commit.files.values())] for commit in folder.commits()]
-    asked = [config.tasks, config.attempts, folder.fingerprint, folder.path.name]
+    asked = [config.tasks, config.attempts, folder.fingerprint]
     return content_hash([commits, asked, dict(categories), dict(provenance or {})])
 
 

@@ -1,9 +1,10 @@
 """Published rows executed again, from the run's own inputs; checksums alone prove nothing.
 
-Each row is replayed twice over. First as recorded: its world is populated anew, every recorded call (with its fault) is
-executed, and every result, error, hash and the final change must come out the same; the conversation must hold the
-same calls and results. Then, where agent and user are programs, the whole row is made anew from config and seed and
-compared column by column, so a message that somebody wrote into it is found as well.
+Each row is replayed three times over. First as recorded: its world is populated anew, every recorded call (with its
+fault) is executed, and every result, error, hash and the final change must come out the same; the conversation must
+hold the same calls and results. Then, where agent and user are programs, the whole row is made anew from config and
+seed and compared column by column, so a message that somebody wrote into it is found as well. What depends on the whole
+run (how often the task passed, whether the row is a copy) is compared with what publishing says of the commits.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import orjson
 
 from pipeline.errors import BadInput, ToolworldsError
 from pipeline.filters import RUN_FILTERS
+from pipeline.publish import WholeRun, up_to_date
 from pipeline.recipe import Recipe
 from pipeline.stages import Worlds, episode_of, judge, make_task, play
-from pipeline.storage.dataset import read_rows
+from pipeline.storage.dataset import SIDES, read_rows
 from pipeline.storage.schema import dataset_row, dataset_schema, to_batch
 from pipeline.storage.shards import RunFolder
 from pipeline.types import DroppedTask
@@ -28,7 +30,7 @@ from pipeline.world.change import change_json, state_after
 
 SHOWN = 120
 PROGRAMS = {("expert", "scripted", "program")}
-GIVEN_AT_PUBLISH = ("attempts", "passes", "split", "provenance", "category")
+GIVEN_AT_PUBLISH = ("attempts", "passes", "split", "provenance", "category", "drop_reason")
 RUN_NAMES = tuple(make.__name__ for make in RUN_FILTERS)
 
 
@@ -42,12 +44,19 @@ def replay(run: Path, episode: str | None = None) -> tuple[str, list[str]]:
             where=str(run),
             remedy=f"Replay it with: {folder.versions}",
         )
+    categories = {name: compiled.domain.category for name, compiled in recipe.domains.items()}
+    if not up_to_date(folder, folder.config, categories=categories):
+        raise BadInput(
+            "the dataset is not made from all that is committed",
+            where=str(run),
+            remedy="Run the same `toolworlds generate` command again: it finishes and publishes the run.",
+        )
     worlds = Worlds(recipe)
-    index = {task_id: i for i, task_id in _task_ids(folder)}
+    index, given = _committed(folder, categories)
     rows = calls = 0
     problems: list[str] = []
     seen: set[str] = set()
-    for row in read_rows(folder.path):
+    for side, row in ((one, row) for one in SIDES for row in read_rows(folder.path, [one])):
         name = row["episode_id"]
         if episode is not None and not name.startswith(episode):
             continue
@@ -55,6 +64,11 @@ def replay(run: Path, episode: str | None = None) -> tuple[str, list[str]]:
         calls += len(row["calls"])
         found = ["appears twice"] if name in seen else []
         seen.add(name)
+        if (side == "accepted") != (row["drop_reason"] is None):
+            found.append(f"drop_reason: is {row['drop_reason']} among the {side}")
+        for column, now in given.get(name, {}).items():
+            if row[column] != now:
+                found.append(_differs(column, row[column], now))
         try:
             found += list(_row(recipe, worlds, row, index))
         except (ToolworldsError, KeyError, ValueError, TypeError) as error:
@@ -63,26 +77,22 @@ def replay(run: Path, episode: str | None = None) -> tuple[str, list[str]]:
     if not rows:
         raise BadInput(f"no row{f' of episode {episode!r}' if episode else ''} to replay", where=str(run))
     if episode is None:
-        problems += _missing(folder, seen)
+        problems += [f"{name}: is committed, but not in the dataset" for name in given if name not in seen]
     verdict = "all equal" if not problems else f"{len(problems)} differences"
     return f"replayed {rows:,} rows with {calls:,} calls: {verdict}", problems
 
 
-def _task_ids(folder: RunFolder) -> Iterator[tuple[int, str]]:
+def _committed(folder: RunFolder, categories: Mapping[str, str]) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
+    """(task → its position, episode → the columns that publishing gives it), of everything that is committed."""
+    index: dict[str, int] = {}
+    given: dict[str, dict[str, Any]] = {}
+    whole = WholeRun(folder, folder.config, categories)
     for shard in folder.read_committed():
-        for task in shard.tasks:
-            yield task.index, task.task_id
-
-
-def _missing(folder: RunFolder, seen: set[str]) -> list[str]:
-    """Episodes that are committed and not published."""
-    lost = [
-        record.trajectory.episode_id
-        for shard in folder.read_committed()
-        for record in shard.records()
-        if record.trajectory.episode_id not in seen
-    ]
-    return [f"{name}: is committed, but not in the dataset" for name in lost]
+        index |= {task.task_id: task.index for task in shard.tasks}
+        for attempts in whole.by_task(shard):
+            for _, row in attempts:
+                given[row["episode_id"]] = {column: row[column] for column in GIVEN_AT_PUBLISH}
+    return index, given
 
 
 def _row(recipe: Recipe, worlds: Worlds, row: Mapping[str, Any], index: Mapping[str, int]) -> Iterator[str]:
@@ -178,8 +188,8 @@ def _anew(recipe: Recipe, worlds: Worlds, row: Mapping[str, Any], index: Mapping
     (again,) = to_batch([made], dataset_schema()).to_pylist()
     for column, now in again.items():
         if column == "drop_reason" and now is None and row[column] in RUN_NAMES:
-            continue  # a filter that looks at the whole run: made again by publishing, not by replaying
-        if column not in GIVEN_AT_PUBLISH and row[column] != now:
+            continue  # the row's own filters keep it; those that look at the whole run were asked by publishing
+        if row[column] != now:
             yield _differs(column, row[column], now)
 
 

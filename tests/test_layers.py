@@ -40,6 +40,7 @@ SIBLINGS = {
     ("stages", "recipe"),  # what rows follow from is gathered the same way to make them and to replay them
     ("replay", "recipe"),
     ("replay", "stages"),
+    ("replay", "publish"),  # what a row owes to the whole run is compared with what publishing says
 }
 
 # A library, and the rooms or modules that may import it.
