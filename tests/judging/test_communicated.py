@@ -41,6 +41,7 @@ TOLD: list[tuple[Cell, bool, str]] = [
     (12, False, "10-12 days"),
     (12, False, "#12"),
     (2, False, "We are two and they are three."),
+    (2, False, "June 12 and 2 guests"),
     # money
     (120450, True, "That is $1,204.50."),
     (120450, True, "1.204,50 €"),

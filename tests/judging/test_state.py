@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.judging.state import match_change, state_verdict
-from pipeline.types import Change, Expected, StateVerdict
+from pipeline.types import Change, Expected, RowInsert, StateVerdict
 from tests.judging.build import (
     SHAPES,
     Reader,
@@ -344,3 +344,18 @@ def test_a_typical_verdict_costs_less_than_five_milliseconds() -> None:
 def test_an_exhausted_search_fails_and_says_so() -> None:
     expected = Expected(plan="gold", change=_alike(5))
     assert "search" in kinds(verdict(expected, _alike(5), max_nodes=1))
+
+
+def test_a_key_that_is_itself_a_reference_says_which_parent_is_meant() -> None:
+    shape = SHAPES["bookings"].model_copy(
+        update={"name": "extras", "columns": ("booking_id",), "references": {"booking_id": "bookings"}, "compare": {}}
+    )
+
+    def extra(booking_id: str) -> RowInsert:
+        return RowInsert(table="extras", key=(booking_id,), row={"booking_id": booking_id})
+
+    shapes = SHAPES | {"extras": shape}
+    expected = outcome(booking("B1", "ann"), booking("B2", "bo"), extra("B1"))
+    good, bad = ((booking("B8", "bo"), booking("B9", "ann"), extra(b)) for b in ("B9", "B8"))
+    assert match_change(expected, change(*good), shapes)[0] is not None
+    assert match_change(expected, change(*bad), shapes)[0] is None
