@@ -223,6 +223,18 @@ def test_a_failure_while_publishing_leaves_the_old_dataset(tmp_path: Path) -> No
         assert publish(folder, config(), categories=CATEGORIES).accepted == 49
 
 
+def test_a_killed_swap_gives_the_old_dataset_back_even_if_publishing_fails_again(tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks=32)
+    before = list(read_rows(tmp_path / "run"))
+    (tmp_path / "run" / "dataset").rename(tmp_path / "run" / ".dataset-old")  # as a kill between the renames leaves it
+    with opened(tmp_path / "run") as folder:
+        fill(folder, 40, 2, mixed)
+        next((tmp_path / "run" / "verdicts").glob("00001-*.parquet")).unlink()
+        with pytest.raises(BadInput, match=r"verdicts/00001"):
+            publish(folder, config(), categories=CATEGORIES)
+    assert list(read_rows(tmp_path / "run")) == before
+
+
 def test_a_damaged_dataset_file_is_named(tmp_path: Path) -> None:
     run(tmp_path / "run")
     (file,) = dataset_files(tmp_path / "run")["accepted"]
