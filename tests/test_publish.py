@@ -19,7 +19,7 @@ from pipeline.storage.dataset import dataset_files, read_rows
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.schema import dataset_schema
 from pipeline.storage.shards import RunFolder
-from pipeline.types import Record
+from pipeline.types import DroppedTask, Record
 from tests.storage.builders import config, fill, opened, record, task, words
 
 CATEGORIES = {"toy": "test", "other": "test"}
@@ -147,6 +147,15 @@ def test_a_defect_rejects_every_row_of_its_domain_and_no_other(tmp_path: Path) -
     assert {row["drop_reason"] for row in rows if row["domain"] == "toy"} == {None}
     assert {row["drop_reason"] for row in rows if row["domain"] == "other"} == {"finished", "domain_quarantined"}
     assert step(funnel, "finished")[2] == {"domain_defect": 1}
+
+
+def test_a_defect_that_let_no_task_come_rejects_its_domain_too(tmp_path: Path) -> None:
+    with opened(tmp_path / "run") as folder:
+        (work,) = folder.remaining(4, 1)
+        lost = [DroppedTask(index=3, domain="toy", reason="domain_defect", detail="an invariant is broken")]
+        folder.seal(work, [task(i) for i in range(3)], lost, [decide(record(i, 0), config()) for i in range(3)])
+        publish(folder, config(), categories=CATEGORIES)
+    assert {row["drop_reason"] for row in read_rows(tmp_path / "run")} == {"domain_quarantined"}
 
 
 @pytest.mark.parametrize("side", ["accepted", "rejected"])

@@ -227,8 +227,14 @@ class RunFolder:
             )
 
     def statuses(self) -> Iterator[tuple[str, str]]:
-        """(domain, status) of every episode that is done: a cheap look over the whole run."""
+        """(domain, status) of every episode that is done: a cheap look over the whole run.
+
+        A position from which a defect of the domain let no task come counts as `domain_defect` too.
+        """
         for commit in self.commits():
+            for row in commits.read_stage(self.path, commit, "tasks", ["domain", "drop_reason"]):
+                if row["drop_reason"] == "domain_defect":
+                    yield row["domain"], "domain_defect"
             for row in commits.read_stage(self.path, commit, "trajectories", ["domain", "status"]):
                 yield row["domain"], row["status"]
 
