@@ -330,6 +330,8 @@ def test_only_a_successful_call_with_the_value_in_its_result_produces_it() -> No
     told = (user("Hi"), say("", "book"), say("It will be $120."), say("", "book"))
     assert missing(*told, call("book", 1, None), call("book", 3, '{"charged_cents":12000}')) == [12000]
     assert missing(*told, call("book", 1, '{"charged_cents":12000}'), call("book", 3, '{"charged_cents":12000}')) == []
+    refused = call("book", 1, '{"charged_cents":12000}', ok=False)
+    assert missing(*told, refused, call("book", 3, '{"charged_cents":12000}')) == [12000]
     assert missing(*told, call("book", 1, '{"charged_cents":5}'), call("book", 3, '{"charged_cents":12000}')) == [12000]
 
 

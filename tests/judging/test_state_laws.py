@@ -130,9 +130,9 @@ def mutate(change: Change, rng: Any) -> Change:
         if kind == "drop":
             inserts.pop(i)
         elif kind == "twice":
-            key = tuple(f"{row.table[0].upper()}99" if n == 0 and shape.generated else c for n, c in enumerate(row.key))
-            if key == row.key:
-                key = (row.key[0], 7)
+            taken = {r.key for r in inserts}
+            fresh = [(f"{row.table[0].upper()}{n}",) if shape.generated else (row.key[0], n) for n in (97, 98, 99)]
+            key = next(k for k in fresh if k not in taken)
             inserts.append(RowInsert(table=row.table, key=key, row=row.row | dict(zip(shape.key, key, strict=True))))
         else:
             columns = [c for c in shape.columns if c not in shape.key and (c in shape.references) == (kind == "link")]
