@@ -160,6 +160,8 @@ def compile_template(source: str, loops: bool = False) -> Template:
             ):
                 continue  # '%02d' % number, a format of bounded width
             if loops and isinstance(node, nodes.For) and isinstance(node.iter, (nodes.Name, nodes.Getattr)):
+                if any(inner is not node for inner in node.find_all(nodes.For)):
+                    raise BadInput(f"not allowed in a template: a loop within a loop (line {node.lineno})")
                 continue
             if not isinstance(node, _ALLOWED):
                 raise BadInput(f"not allowed in a template: {type(node).__name__} (line {node.lineno})")

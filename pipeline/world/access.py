@@ -9,6 +9,7 @@ way in: one statement at a time, no extensions.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,13 @@ from pipeline.world import functions
 
 SQLITE_VERSION = sqlite3.sqlite_version
 MAX_STEPS = 4_000_000  # virtual-machine steps of one statement: some tenths of a second
-MAX_TEXT = 1_000_000  # bytes of one cell or row
+MAX_SECONDS = 2.0  # of processor time of one statement, for what is slow within a step: only hostile SQL gets there
+MAX_TEXT = 250_000  # bytes of one cell or row
 MAX_PAGES = 16_384  # pages of one database: 64 MB
 MAX_ARGUMENT = 100_000  # bytes of one argument of a call
 MAX_ROWS = 200  # rows of one result
 MAX_RESULT = 65_536  # bytes of one result
-_STRIDE = 20_000
+_STRIDE = 500  # steps between two looks at the budget
 
 _BUILTIN = frozenset(
     """abs avg ceil ceiling char coalesce count cume_dist dense_rank first_value floor format glob group_concat hex
@@ -119,13 +121,15 @@ class Budget:
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._whole = self._left = max(1, steps // _STRIDE)
+        self._until = 0.0
 
     def reset(self) -> None:
         self._left = self._whole
+        self._until = time.thread_time() + MAX_SECONDS
 
     def __call__(self) -> int:
         self._left -= 1
-        return self._left < 0
+        return self._left < 0 or time.thread_time() > self._until
 
 
 def connect(image: bytes | None = None, *, reverse: bool = False) -> sqlite3.Connection:
@@ -151,7 +155,7 @@ def connect(image: bytes | None = None, *, reverse: bool = False) -> sqlite3.Con
         (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 32),
         (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200),
         (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 100),
-        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
     ):
         connection.setlimit(category, most)
     return connection

@@ -32,13 +32,14 @@ def read_shapes(connection: sqlite3.Connection, domain: Domain) -> dict[str, Tab
     (amounts are integer minor units; real numbers compare badly and do not survive JSON).
     """
     shapes = {}
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+        if name.startswith("_"):
+            raise ValueError(f"{kind} {name}: names that begin with _ are the engine's")
     for _, name, kind, _, _, strict in connection.execute("PRAGMA main.table_list").fetchall():
         if kind == "view" or name.startswith("sqlite_"):
             continue
         if kind != "table" or not strict:
             raise ValueError(f"table {name} is not STRICT")
-        if name.startswith("_"):
-            raise ValueError(f"table {name}: names that begin with _ are the engine's")
         info = connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
         for _, column, type_, *_ in info:
             if type_ not in ("TEXT", "INTEGER", "INT"):
@@ -101,7 +102,7 @@ class ChangeReader:
             shape.name: "SELECT {} FROM {} WHERE {}".format(
                 ", ".join(map(quoted, shape.columns)),
                 quoted(shape.name),
-                " AND ".join(f"{quoted(column)} IS ?" for column in shape.key),
+                _where(shape),
             )
             for shape in shapes.values()
         }
@@ -177,7 +178,8 @@ def apply_change(session: Session, shapes: Mapping[str, TableShape], change: Cha
 
 
 def _where(shape: TableShape) -> str:
-    return " AND ".join(f"{quoted(column)} IS ?" for column in shape.key)
+    """The row of a key, to the letter: a column may have a collation of its own."""
+    return " AND ".join(f"{quoted(column)} COLLATE BINARY IS ?" for column in shape.key)
 
 
 def world_hash(connection: sqlite3.Connection, shapes: Mapping[str, TableShape]) -> str:

@@ -21,7 +21,7 @@ from pipeline.world.access import Access, connect, vet
 from pipeline.world.change import ChangeReader, read_shapes
 from pipeline.world.load import DomainSource
 
-_ID_FORMAT = re.compile(r"[^{}]*\{n(:0?[0-9]{1,2})?\}[^{}]*")
+ID_FORMAT = re.compile(r"[^{}]*\{n(:0?[0-9]{1,2})?\}[^{}]*")
 BOUND = {"now", "today"}
 
 
@@ -45,6 +45,7 @@ class CompiledDomain:
     tools: dict[str, CompiledTool]
     changes: ChangeReader
     relations: frozenset[str]  # tables and views
+    invariants: dict[str, frozenset[str]]  # the tables that each reads, by name
 
     def access(self, *, writes: bool = True) -> Access:
         return Access(self.relations, writes=writes)
@@ -72,6 +73,9 @@ def apply_schema(source: DomainSource, *, reverse: bool = False) -> sqlite3.Conn
     where = f"{source.lines['schema.sql'].file}"
     for statement, line in statements(source.domain.schema_sql):
         access.denied = ""
+        if re.search(r"\bDEFERRABLE\b", statement, re.IGNORECASE):
+            what = "deferred foreign keys are not used here: a call is checked when it is made"
+            raise BadInput(what, where=f"{where}:{line}")
         try:
             connection.execute(statement)
         except (sqlite3.Error, sqlite3.Warning) as error:
@@ -96,7 +100,7 @@ def compile_domain(source: DomainSource) -> CompiledDomain:
     except ValueError as error:
         raise BadInput(str(error), where=source.lines["schema.sql"].file) from None
     for table, form in domain.ids.items():
-        if table not in shapes or not _ID_FORMAT.fullmatch(form):
+        if table not in shapes or not ID_FORMAT.fullmatch(form):
             what = (
                 f"ids: there is no table {table}"
                 if table not in shapes
@@ -107,14 +111,36 @@ def compile_domain(source: DomainSource) -> CompiledDomain:
         table, _, column = path.partition(".")
         if table not in shapes or column not in shapes[table].columns:
             raise BadInput(f"compare: there is no column {path}", where=source.at("domain.yaml", "compare", path))
+    for table in domain.population.tables:
+        if table not in shapes:
+            raise BadInput(f"there is no table {table}", where=source.at("population.yaml", "tables", table))
+    _steps(source)
     relations = relations_of(connection)
     for name, function in (("new_id", 1), ("last_id", 1)):
         connection.create_function(name, function, lambda _table: None)
+    invariants = {}
     for i, invariant in enumerate(domain.invariants):
-        _vet(connection, Access(relations), invariant.sql, BOUND, source.at("domain.yaml", "invariants", i, "sql"))
+        access = Access(relations)
+        _vet(connection, access, invariant.sql, BOUND, source.at("domain.yaml", "invariants", i, "sql"))
+        invariants[invariant.name] = frozenset(access.read)
     tools = {tool.name: _compile_tool(connection, source, relations, i) for i, tool in enumerate(domain.tools)}
     connection.close()
-    return CompiledDomain(domain, source, shapes, tools, ChangeReader(shapes), relations)
+    return CompiledDomain(domain, source, shapes, tools, ChangeReader(shapes), relations, invariants)
+
+
+def _steps(source: DomainSource) -> None:
+    """That every step of a right plan calls a tool that there is."""
+    tools = {tool.name for tool in source.domain.tools}
+    for i, intent in enumerate(source.domain.intents):
+        for number, plan in enumerate(intent.plans):
+            place: tuple[str | int, ...] = ("or", number - 1) if number else ("gold",)
+            for k, step in enumerate(plan):
+                if step.tool not in tools:
+                    raise BadInput(
+                        f"{intent.name}: there is no tool {step.tool}",
+                        where=source.at("intents.yaml", i, *place, k),
+                        remedy=f"Known: {', '.join(sorted(tools))}.",
+                    )
 
 
 def _compile_tool(

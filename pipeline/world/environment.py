@@ -146,6 +146,9 @@ class SqlEnvironment:
                 result = self._result(tool, bound)
         except (_Refusal, sqlite3.Error) as error:
             session.next_ids = ids
+            if isinstance(error, sqlite3.IntegrityError) and not session.sound:
+                text = "RAISE(ROLLBACK) and OR ROLLBACK undo the whole episode: use ABORT"
+                raise DomainDefect(f"{tool.name}({canonical_json(bound)}): {text}") from None
             if isinstance(error, _Refusal) or getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
                 return self._refused(str(error))
             what = describe(error, session.access)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from pipeline.identity import Rng, derive_seed
 from pipeline.wording import fold, render
 from pipeline.world.access import Budget, connect, describe, guard
 from pipeline.world.change import capture_sql, quoted, world_hash
-from pipeline.world.compile import CompiledDomain, apply_schema
+from pipeline.world.compile import ID_FORMAT, CompiledDomain, apply_schema
 from pipeline.world.world import World
 from pipeline.world.yaml_file import parse_yaml
 
@@ -252,15 +253,20 @@ def _slots(compiled: CompiledDomain, table: str, spec: TableRows, context: Conte
     else:
         axes = spec.each or {}
         values = [_axis(compiled, table, name, what) for name, what in axes.items()]
+        if prod(len(axis) for axis in values) > MAX_TABLE_ROWS:
+            where = compiled.source.at("population.yaml", "tables", table, "each")
+            raise BadInput(f"{table} grows beyond {MAX_TABLE_ROWS:,} rows", where=where)
         for combination in product(*values):
             yield {}, dict(zip(axes, combination, strict=True))
 
 
-def _axis(compiled: CompiledDomain, table: str, name: str, what: Any) -> list[Any]:
+def _axis(compiled: CompiledDomain, table: str, name: str, what: Any) -> Sequence[Any]:
     if isinstance(what, list):
         return what
     if isinstance(what, dict) and set(what) == {"range"}:
-        return list(range(what["range"][0], what["range"][1] + 1))
+        (low, high) = what["range"]
+        if isinstance(low, int) and isinstance(high, int) and high - low < MAX_TABLE_ROWS:
+            return range(low, high + 1)
     if isinstance(what, str) and what.startswith("vocabulary."):
         entries = compiled.domain.population.vocabulary.get(what.removeprefix("vocabulary."))
         if entries is not None:
@@ -286,6 +292,12 @@ def generator(compiled: CompiledDomain, table: str, name: str, spec: dict[str, A
         return _MAKERS[kind](compiled, spec[kind], spec)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise BadInput(f"{table}.{name}: {kind} cannot be understood ({error})", where=where) from None
+
+
+def _id(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
+    if not ID_FORMAT.fullmatch(value):
+        raise ValueError("needs one {n} or {n:04}")
+    return lambda c: value.format(n=c.n)
 
 
 def _choose(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
@@ -378,7 +390,7 @@ def _parent(_: CompiledDomain, value: Any, _spec: Row) -> Generator:
 
 
 _MAKERS: dict[str, Callable[[CompiledDomain, Any, Row], Generator]] = {
-    "id": lambda _d, value, _s: lambda c: value.format(n=c.n),
+    "id": _id,
     "const": lambda _d, value, _s: lambda c: value,
     "choose": _choose,
     "int": _int,
