@@ -8,6 +8,7 @@ way in: one statement at a time, no extensions.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -169,6 +170,10 @@ def guard(connection: sqlite3.Connection, access: Access) -> Budget:
     return budget
 
 
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_VERBS = frozenset({"SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"})
+
+
 class _Names(dict[str, Any]):
     """Bindings that accept any name and remember which were asked for."""
 
@@ -185,8 +190,9 @@ def vet(connection: sqlite3.Connection, access: Access, sql: str) -> set[str]:
 
     Raises DomainDefect when SQLite or the authorizer refuses it.
     """
-    if sql.lstrip()[:9].upper().startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "END", "EXPLAIN")):
-        raise DomainDefect(f"not allowed in a domain: {sql.split()[0].upper()}")
+    verb = _COMMENT.sub(" ", sql).split(maxsplit=1)[:1]
+    if not verb or verb[0].upper() not in _VERBS:  # VACUUM is prepared without a question to the authorizer
+        raise DomainDefect(f"not allowed in a domain: {verb[0].upper() if verb else 'nothing'}")
     names = _Names()
     access.denied = ""
     try:
@@ -200,7 +206,7 @@ def describe(error: sqlite3.Error, access: Access) -> str:
     """What went wrong with a statement, for a person."""
     if "interrupted" in str(error):
         return f"a statement ran longer than {MAX_STEPS:,} steps"
-    if access.denied and "prohibited" in str(error):
+    if access.denied and ("prohibited" in str(error) or "not authorized" in str(error)):
         return f"not allowed in a domain: {access.denied}"
     return str(error)
 

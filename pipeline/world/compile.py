@@ -18,7 +18,7 @@ from pipeline.domain import Domain, Tool
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.types import TableShape
 from pipeline.world.access import Access, connect, vet
-from pipeline.world.change import ChangeReader, read_shapes
+from pipeline.world.change import ChangeReader, quoted, read_shapes
 from pipeline.world.load import DomainSource
 
 ID_FORMAT = re.compile(r"[^{}]*\{n(:0?[0-9]{1,2})?\}[^{}]*")
@@ -116,6 +116,13 @@ def compile_domain(source: DomainSource) -> CompiledDomain:
             raise BadInput(f"there is no table {table}", where=source.at("population.yaml", "tables", table))
     _steps(source)
     relations = relations_of(connection)
+    for table, column, default in _defaults(connection, shapes):
+        # evaluated on insert without a question to the authorizer: the one way that a clock could come in
+        where = source.lines["schema.sql"].file
+        try:
+            _vet(connection, Access(frozenset()), f"SELECT {default}", set(), where)
+        except BadInput as error:
+            raise BadInput(f"the default of {table}.{column}: {error.what}", where=where) from None
     for name, function in (("new_id", 1), ("last_id", 1)):
         connection.create_function(name, function, lambda _table: None)
     invariants = {}
@@ -141,6 +148,14 @@ def _steps(source: DomainSource) -> None:
                         where=source.at("intents.yaml", i, *place, k),
                         remedy=f"Known: {', '.join(sorted(tools))}.",
                     )
+
+
+def _defaults(connection: sqlite3.Connection, shapes: dict[str, TableShape]) -> Iterator[tuple[str, str, str]]:
+    """(table, column, SQL) of every default."""
+    for table in shapes:
+        for row in connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall():
+            if row[4] is not None:
+                yield table, row[1], row[4]
 
 
 def _compile_tool(
