@@ -36,9 +36,9 @@ def solve(
         found = search.run(domains)
     except Exhausted:
         # Try every single pairing once and keep what survives: costly, and it unties most knots.
+        search.nodes = max_nodes
         if not search.each_pair_alone(domains):
             return None
-        search.nodes = max_nodes
         found = search.run(domains)
     return None if found is None else [next(iter(domain)) for domain in found]
 
@@ -70,6 +70,9 @@ class _Search:
             changed = False
             for i, domain in enumerate(domains):
                 for j in sorted(domain) if len(domain) > 1 else ():
+                    self.nodes -= 1
+                    if self.nodes < 0:
+                        raise Exhausted
                     trial = [set(d) for d in domains]
                     trial[i] = {j}
                     if not self.propagate(trial):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.judging.state import match_change, state_verdict
-from pipeline.types import Change, Expected, RowInsert, StateVerdict
+from pipeline.types import Cell, Change, Expected, RowInsert, StateVerdict, TableShape
 from tests.judging.build import (
     SHAPES,
     Reader,
@@ -344,6 +344,38 @@ def test_a_typical_verdict_costs_less_than_five_milliseconds() -> None:
 def test_an_exhausted_search_fails_and_says_so() -> None:
     expected = Expected(plan="gold", change=_alike(5))
     assert "search" in kinds(verdict(expected, _alike(5), max_nodes=1))
+
+
+EDGES = SHAPES | {
+    "edges": TableShape(
+        name="edges",
+        columns=("edge_id", "one", "other"),
+        key=("edge_id",),
+        generated=True,
+        references={"one": "bookings", "other": "bookings"},
+        compare={},
+    )
+}
+PRISM = ((0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3), (0, 3), (1, 4), (2, 5))
+UTILITIES = tuple((a, b) for a in (0, 1, 2) for b in (3, 4, 5))
+
+
+def _graph(*parts: Sequence[tuple[int, int]]) -> Change:
+    """Six bookings that look alike for each part, linked as it says: by every count, each is like any other."""
+    rows = [booking(f"B{i:02}") for i in range(6 * len(parts))]
+    pairs = [(6 * n + a, 6 * n + b) for n, part in enumerate(parts) for edge in part for a, b in (edge, edge[::-1])]
+    for i, (a, b) in enumerate(pairs):
+        row: dict[str, Cell] = {"edge_id": f"E{i:02}", "one": f"B{a:02}", "other": f"B{b:02}"}
+        rows.append(RowInsert(table="edges", key=(f"E{i:02}",), row=row))
+    return change(*rows)
+
+
+def test_links_that_no_counting_can_tell_apart_are_told_apart_by_search() -> None:
+    expected = Expected(plan="gold", change=_graph(PRISM, UTILITIES))
+    assert match_change(expected, _graph(UTILITIES, PRISM), EDGES)[0] is not None
+    assert match_change(expected, _graph(PRISM, PRISM), EDGES)[0] is None
+    _, differences = match_change(expected, _graph(UTILITIES, PRISM), EDGES, max_nodes=1)
+    assert "search" in {d.kind for d in differences} and len(differences) > 1
 
 
 def test_a_key_that_is_itself_a_reference_says_which_parent_is_meant() -> None:
