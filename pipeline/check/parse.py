@@ -11,7 +11,7 @@ from pipeline.check.refusal import Refusal, refusals_of
 from pipeline.check.subject import Found, Subject, plans_of, steps_of
 from pipeline.domain import Intent
 from pipeline.errors import BadInput
-from pipeline.wording import Reader, names_in
+from pipeline.wording import names_in, reader
 from pipeline.world import load_source
 
 RUNG = "parse"
@@ -125,7 +125,7 @@ def _stories(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
     for path, text, needed in texts:
         where = subject.at("intents.yaml", i, *path)
         try:
-            slots = {name for name, _ in Reader(text).slots}
+            slots = {name for name, _ in reader(text).slots}
         except BadInput as error:
             yield from refusals_of(error, RUNG, where=where, remedy=_PLAIN_TEXT)
             continue

@@ -35,6 +35,7 @@ class Subject:
     compiled: CompiledDomain = field(init=False)  # from prepare on
     drawers: list[Drawer] = field(init=False)  # from populate on: one a world
     trials: list[Trial] = field(init=False)  # from intents on
+    rows: dict[tuple[int, int, int], list[dict[str, Any]]] = field(default_factory=dict)  # drawn for examples
 
     @property
     def domain(self) -> Domain:

@@ -11,10 +11,12 @@ from pipeline.check.subject import SEEDS, Found, Subject, world_seed
 from pipeline.domain import Example, Tool
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.sources import fit
-from pipeline.tasks.draw import MOST_ROWS, Drawer
+from pipeline.tasks.draw import Drawer
 from pipeline.world import SqlEnvironment, populate
 
 ROWS_PER_EXAMPLE = 2  # rows of one world that an example is tried with
+ROWS_DRAWN = 6
+MOST_ROWS = 2_000  # among which they are drawn
 _RAISE = re.compile(r"RAISE\s*\(\s*ABORT\s*,\s*'((?:[^']|'')*)'\s*\)", re.IGNORECASE)
 
 
@@ -121,13 +123,21 @@ def example_arguments(
 ) -> Iterator[tuple[dict[str, Any], Drawer]]:
     """The arguments of an example with drawn values, up to `most` times a world; each with where they are from."""
     for n, drawer in enumerate(subject.drawers):
-        rows: list[dict[str, Any]] = [{}]
-        if example.draw is not None:
-            found = drawer.start.rows(example.draw, {}, MOST_ROWS)
-            found.sort(key=lambda row: [str(cell) for cell in row.values()])
-            rows = subject.rng("example", *key, n).shuffled(found)[:most]
-        for row in rows:
+        for row in _drawn(subject, drawer, example, (*key, n))[:most]:
             yield {name: _filled(tool, name, value, row) for name, value in example.arguments.items()}, drawer
+
+
+def _drawn(subject: Subject, drawer: Drawer, example: Example, key: tuple[int, int, int]) -> list[dict[str, Any]]:
+    """Some rows of an example's draw in one world, the same ones whenever they are asked for."""
+    if example.draw is None:
+        return [{}]
+    if key not in subject.rows:
+        found = drawer.start.rows(example.draw, {}, MOST_ROWS)
+        found.sort(key=lambda row: [str(cell) for cell in row.values()])
+        rng = subject.rng("example", *key)
+        chosen = dict.fromkeys(rng.below(len(found)) for _ in range(ROWS_DRAWN) if found)
+        subject.rows[key] = [found[at] for at in chosen]
+    return subject.rows[key]
 
 
 def _filled(tool: Tool, name: str, value: Any, row: dict[str, Any]) -> Any:

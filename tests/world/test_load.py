@@ -13,6 +13,18 @@ from tests.world.small import HEADER, POPULATION, SCHEMA, files, tool, write
 GUARDED = 'requires:\n  - {sql: "%s", otherwise: No.}'
 
 
+def intent(part: str) -> dict[str, bytes]:
+    """A domain with one intent of which `part` says something."""
+    plain = {"kind": "kind: fulfil", "draw": "draw: {}", "facts": "facts: {}", "gold": "gold: []"}
+    said = {**plain, part.partition(":")[0]: part}
+    return files(intents="- {name: a_b, phrasings: {}, " + ", ".join(said.values()) + "}")
+
+
+def taking(schema: str) -> dict[str, bytes]:
+    """A domain whose tool takes one argument of this schema."""
+    return files(tool("look", parameters="{x: " + schema + "}", returns="SELECT :x AS x"))
+
+
 def refusal(parts: dict[str, bytes]) -> str:
     with pytest.raises(BadInput) as error:
         compile_domain(parse_source("small", parts))
@@ -40,18 +52,18 @@ def refusal(parts: dict[str, bytes]) -> str:
         (files(schema=SCHEMA + "CREATE TABLE a (x INTEGER) STRICT;"), "schema.sql", "a has no primary key"),
         (files(schema=SCHEMA + "CREATE TABLE a (x INTEGER PRIMARY KEY, y REAL) STRICT;"), "schema.sql", "a.y is REAL"),
         (files(schema=SCHEMA + "CREATE TABLE a (x INTEGER PRIMARY KEY STRICT;"), "schema.sql:7", "syntax error"),
-        (files(tool("look", more=GUARDED % "SELEC 1")), "tools.yaml:5", "syntax error"),
+        (files(tool("look", more=GUARDED % "SELECT 1 FROM WHERE")), "tools.yaml:5", "syntax error"),
         (files(tool("look", more=GUARDED % "SELECT :x")), "tools.yaml:5", "unknown parameter :x"),
         (files(tool("look", parameters="{x: {type: string}}")), "tools.yaml:3", "'x' is never used"),
         (files(tool("look", parameters="{today: {type: string}}")), "tools.yaml:3", "'today' is the engine's"),
-        (files(tool("look", parameters="{x: {type: strange}}", returns="SELECT :x AS x")), "tools.yaml:3", "not a JSON Schema"),
-        (files(tool("look", parameters="{x: {$ref: 'file:///etc/passwd'}}", returns="SELECT :x AS x")), "tools.yaml:3", "$ref"),
-        (files(tool("look", parameters="{x: {type: string, pattern: '(a'}}", returns="SELECT :x AS x")), "tools.yaml:3", "not a JSON Schema"),
-        (files(tool("look", parameters="{x: {type: string, pattern: '((a{500}){500}){500}'}}", returns="SELECT :x AS x")), "tools.yaml:3", "not a JSON Schema"),
-        (files(intents="- {name: a_b, kind: refuse, draw: {}, facts: {}, gold: [], phrasings: {}}"), "intents.yaml:1", "names the `rule:`"),
-        (files(intents="- {name: a_b, kind: fulfil, draw: {a: {first: SELECT 1}}, facts: {}, gold: [], phrasings: {}}"), "intents.yaml:1", "declares unique: or accept:"),
-        (files(intents="- {name: a_b, kind: fulfil, draw: {}, facts: {}, gold: [{a: {}, b: {}}], phrasings: {}}"), "intents.yaml:1", "a gold call is one"),
-        (files(intents="- {name: a_b, kind: fulfil, draw: {}, facts: {x: asked}, gold: [], phrasings: {}}"), "intents.yaml:1", "does not say how"),
+        (taking("{type: strange}"), "tools.yaml:3", "not a JSON Schema"),
+        (taking("{$ref: 'file:///etc/passwd'}"), "tools.yaml:3", "$ref"),
+        (taking("{type: string, pattern: '(a'}"), "tools.yaml:3", "not a JSON Schema"),
+        (taking("{type: string, pattern: '((a{500}){500}){500}'}"), "tools.yaml:3", "not a JSON Schema"),
+        (intent("kind: refuse"), "intents.yaml:1", "names the `rule:`"),
+        (intent("draw: {a: {first: SELECT 1}}"), "intents.yaml:1", "declares unique: or accept:"),
+        (intent("gold: [{a: {}, b: {}}]"), "intents.yaml:1", "a gold call is one"),
+        (intent("facts: {x: asked}"), "intents.yaml:1", "does not say how"),
     ],
 )  # fmt: skip
 def test_an_error_names_file_and_line(parts: dict[str, bytes], line: str, says: str) -> None:
