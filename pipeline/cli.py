@@ -6,14 +6,16 @@ standard error and an exit code: 0 complete, 2 bad input, 3 incomplete but resum
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import BadInput, Exit, ToolworldsError, Unverified
+from pipeline.errors import BadInput, Exit, Incomplete, ToolworldsError, Unverified
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,21 +37,40 @@ def main() -> None:
     except ToolworldsError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(int(error.exit))
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, and the same command resumes", file=sys.stderr)
+    except KeyboardInterrupt:  # before a command began
         sys.exit(int(Exit.INCOMPLETE))
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `| head` does
-        sys.exit(0)
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command of `app`. What ends it from outside gets our exit codes here, before typer gives it its own."""
+
+    @wraps(function)
+    def command(*arguments: Any, **options: Any) -> None:
+        try:
+            try:
+                function(*arguments, **options)
+            finally:
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise Incomplete("interrupted; what was finished is kept, and the same command resumes") from None
+        except BrokenPipeError:  # the reader went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes at its end
+            sys.exit(int(Exit.COMPLETE))
+
+    return app.command()(command)
 
 
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(soft_wrap=False)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:  # else rich ends the process, with an exit code of its own
+            raise BrokenPipeError
+
+    return Output(soft_wrap=False)
 
 
-@app.command()
+@_command
 def generate(
     domain: Annotated[list[str] | None, typer.Option(help="A domain's name or folder; repeatable.")] = None,
     tasks: Annotated[
@@ -84,10 +105,13 @@ def generate(
         "workers": workers,
         "out": out,
     }
-    sys.exit(int(run(_console(), config, given)))
+    try:
+        sys.exit(int(run(_console(), config, given)))
+    except BrokenPipeError:
+        raise Incomplete("nobody reads the output any more; the same command resumes") from None
 
 
-@app.command()
+@_command
 def query(
     question: Annotated[str, typer.Argument(help="A named question, or one SELECT.")],
     run: Annotated[Path, typer.Option(help="The run's folder.")],
@@ -100,7 +124,7 @@ def query(
     print_answer(_console(), ask(run, question), format)
 
 
-@app.command()
+@_command
 def show(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     episode: Annotated[str | None, typer.Argument(help="An episode's id, or its first characters.")] = None,
@@ -119,7 +143,7 @@ def show(
     if len(found) != 1:
         what = (
             f"{'no' if not found else 'more than one'} episode's id begins with {episode!r}"
-            if episode
+            if episode is not None
             else "the run has no row"
         )
         sql = "select episode_id, kind, passed, drop_reason from rows limit 20"
@@ -127,7 +151,7 @@ def show(
     show_row(_console(), found[0], full=full)
 
 
-@app.command()
+@_command
 def replay(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     episode: Annotated[str | None, typer.Option(help="Only this episode (id or its first characters).")] = None,
@@ -146,7 +170,7 @@ def replay(
         raise Unverified(f"{len(problems)} differences")
 
 
-@app.command()
+@_command
 def check(
     domain: Annotated[str, typer.Argument(help="A domain's name, a folder, or all.")] = "all",
 ) -> None:

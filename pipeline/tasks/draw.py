@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain import Draw, Intent
+from pipeline.errors import DomainDefect
 from pipeline.identity import Rng
 from pipeline.types import Cell, Change
 from pipeline.world import FinalState, World
@@ -51,7 +52,7 @@ class Drawer:
     def draw(self, intent: Intent, rng: Rng, given: Mapping[str, Cell]) -> Drawn:
         """Values for every name of an intent. `given`: names that are decided (the person who speaks).
 
-        Raises Drop when the world holds no fitting row, or a choice is tied.
+        Raises Drop when the world holds no fitting row, or a choice is tied; DomainDefect when a fact is not drawn.
         """
         values: dict[str, Cell] = {}
         choices: dict[str, tuple[Cell, ...]] = {}
@@ -72,6 +73,8 @@ class Drawer:
                 if row[first] not in others:
                     raise Drop("choice", f"{intent.name}: accept: does not hold the drawn {first}")
                 accepted[first] = choices[first] = others
+        if missing := [name for name in intent.facts if name not in values]:
+            raise DomainDefect(f"{intent.name}: {missing[0]} is told by the user, but not drawn")
         return Drawn(intent, values, choices, accepted)
 
     def _helpers(self, intent: Intent, draw: Draw, rng: Rng) -> dict[str, Any]:

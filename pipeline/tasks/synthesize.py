@@ -111,6 +111,8 @@ class TaskMaker:
         count = 3 if len(able) >= 6 and rng.chance(0.25) else 2
         drawn = [drawer.draw(able[0], rng, {})]
         person = domain.person or ""
+        if person not in drawn[0].values:
+            raise Drop("no_person", f"{able[0].name}: does not draw {person}, by whom several requests would be joined")
         for intent in able[1:]:
             try:
                 drawn.append(drawer.draw(intent, rng, {person: drawn[0].values[person]}))

@@ -18,13 +18,13 @@ from pipeline.cli import main
 from tests.e2e.commands import SIDES, Answer, Row, command, generate, rows, succeed
 from tests.e2e.conftest import ATTEMPTS, TASKS, Clean
 
-SMALL = 8  # tasks of the run that is tampered with
+SMALL = 18  # tasks of the run that is tampered with
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("small") / "run"
-    succeed(*generate(out, SMALL, 2, "--model", "expert:mistakes=0.5"))
+    succeed(*generate(out, SMALL, 1, "--model", "expert:mistakes=0.5"))
     return out
 
 
@@ -341,7 +341,7 @@ def test_a_tampered_commit_is_found_in_what_is_published_from_it(
     row["trajectory"] = json.dumps(trajectory)
     rewrite_file(run, file, table)
     shutil.rmtree(run / "dataset")
-    again = generate(run, SMALL, 2, "--model", "expert:mistakes=0.5")
+    again = generate(run, SMALL, 1, "--model", "expert:mistakes=0.5")
     assert command(*again).code == 0
     answer = replay(str(run))
     assert answer.code == 4 and row["episode_id"] in answer.err
