@@ -356,14 +356,14 @@ EDGES = SHAPES | {
         compare={},
     )
 }
-PRISM = ((0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3), (0, 3), (1, 4), (2, 5))
-UTILITIES = tuple((a, b) for a in (0, 1, 2) for b in (3, 4, 5))
+CUBE = tuple((a, a ^ bit) for a in range(8) for bit in (1, 2, 4) if a < a ^ bit)
+WAGNER = (*((i, (i + 1) % 8) for i in range(8)), *((i, i + 4) for i in range(4)))
 
 
 def _graph(*parts: Sequence[tuple[int, int]]) -> Change:
-    """Six bookings that look alike for each part, linked as it says: by every count, each is like any other."""
-    rows = [booking(f"B{i:02}") for i in range(6 * len(parts))]
-    pairs = [(6 * n + a, 6 * n + b) for n, part in enumerate(parts) for edge in part for a, b in (edge, edge[::-1])]
+    """Eight bookings that look alike for each part, linked as it says: by every count, each is like any other."""
+    rows = [booking(f"B{i:02}") for i in range(8 * len(parts))]
+    pairs = [(8 * n + a, 8 * n + b) for n, part in enumerate(parts) for edge in part for a, b in (edge, edge[::-1])]
     for i, (a, b) in enumerate(pairs):
         row: dict[str, Cell] = {"edge_id": f"E{i:02}", "one": f"B{a:02}", "other": f"B{b:02}"}
         rows.append(RowInsert(table="edges", key=(f"E{i:02}",), row=row))
@@ -371,10 +371,10 @@ def _graph(*parts: Sequence[tuple[int, int]]) -> Change:
 
 
 def test_links_that_no_counting_can_tell_apart_are_told_apart_by_search() -> None:
-    expected = Expected(plan="gold", change=_graph(PRISM, UTILITIES))
-    assert match_change(expected, _graph(UTILITIES, PRISM), EDGES)[0] is not None
-    assert match_change(expected, _graph(PRISM, PRISM), EDGES)[0] is None
-    _, differences = match_change(expected, _graph(UTILITIES, PRISM), EDGES, max_nodes=1)
+    expected = Expected(plan="gold", change=_graph(CUBE, WAGNER))
+    assert match_change(expected, _graph(WAGNER, CUBE), EDGES)[0] is not None
+    assert match_change(Expected(plan="gold", change=_graph(CUBE)), _graph(WAGNER), EDGES)[0] is None
+    _, differences = match_change(expected, _graph(WAGNER, CUBE), EDGES, max_nodes=1)
     assert "search" in {d.kind for d in differences} and len(differences) > 1
 
 
