@@ -7,12 +7,12 @@ workers and into which folder does not: raising TASKS or ATTEMPTS extends a run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from engine.types import Frozen
+from pipeline.domain import Kind
 from pipeline.errors import BadInput
 from pipeline.identity import content_hash
 
@@ -39,7 +39,13 @@ class RunConfig(Frozen):
     user: str = "scripted"
     judge: str = "program"
     language: str = "en"
-    kinds: dict[str, int] = {"fulfil": 5, "several": 2, "clarify": 2, "refuse": 2, "question": 2}  # weights of the mix
+    kinds: dict[Kind, Annotated[int, Field(ge=0)]] = {  # weights of the mix
+        "fulfil": 5,
+        "several": 2,
+        "clarify": 2,
+        "refuse": 2,
+        "question": 2,
+    }
     limits: Limits = Limits()
     near_duplicate: float = Field(0.9, gt=0, le=1)  # Jaccard similarity from which a row counts as a copy
     pass_band: tuple[float, float] = (0.0, 1.0)  # keep tasks whose passes/attempts lies within
@@ -71,22 +77,14 @@ class RunConfig(Frozen):
         return content_hash({"config": self.content(), "inputs": inputs, "version": version})
 
 
-def read_config(file: Path | None, given: dict[str, Any]) -> RunConfig:
-    """A config from a YAML file (optional) with the options given on the command line over it.
+def read_config(loaded: Any, given: dict[str, Any], file: str = "") -> RunConfig:
+    """A config from what a settings file says, with the options given on the command line over it.
 
     Raises BadInput that names the file or the option.
     """
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInput(f"cannot be read: {error.strerror}", where=str(file)) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadInput(f"is not YAML: {error}", where=str(file)) from None
-        if not isinstance(loaded, dict):
-            raise BadInput("must be a mapping of settings", where=str(file), remedy="For example `tasks: 400`.")
-        values |= loaded
+    if not isinstance(loaded, dict):
+        raise BadInput("must be a mapping of settings", where=file, remedy="For example `tasks: 400`.")
+    values: dict[str, Any] = dict(loaded)
     values |= {name: value for name, value in given.items() if value is not None}
     try:
         return RunConfig.model_validate(values)
@@ -94,8 +92,10 @@ def read_config(file: Path | None, given: dict[str, Any]) -> RunConfig:
         lines = []
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]) or "settings"
-            source = "--" + name if problem["loc"] and given.get(str(problem["loc"][0])) is not None else str(file)
+            source = "--" + name if problem["loc"] and given.get(str(problem["loc"][0])) is not None else file
             text = "unknown setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-            shown = "" if problem["type"] in ("missing", "extra_forbidden") else f" (it is {problem['input']!r})"
-            lines.append(f"{source}: {name}: {text}{shown}" if source == str(file) else f"{source}: {text}{shown}")
+            shown = (
+                "" if problem["type"] in ("missing", "extra_forbidden") else f" (it is {repr(problem['input'])[:80]})"
+            )
+            lines.append(f"{source}: {name}: {text}{shown}" if source == file else f"{source}: {text}{shown}")
         raise BadInput("\n".join(lines), remedy="See `toolworlds generate --help`.") from None

@@ -20,6 +20,7 @@ from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
+from pipeline.world.yaml_file import read_yaml
 from pipeline.world.access import SQLITE_VERSION
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
         raise BadInput(
             "no domain is given", where="--domain", remedy="For example: toolworlds generate --domain travel"
         )
-    config = read_config(file, given)
+    config = read_config(read_yaml(file)[0] if file else {}, given, str(file or ""))
     _supported(config)
     config, inputs = gather_inputs(config)
     if config.out == Path("runs"):
         config = config.model_copy(update={"out": Path("runs") / "+".join(config.domains)[:80]})
     recipe = Recipe(config, inputs)
+    _ = recipe.makers, recipe.rubrics  # what is wrong with them is said before a folder is made
     versions = {"toolworlds": __version__, "python": platform.python_version(), "sqlite": SQLITE_VERSION}
     categories = {name: compiled.domain.category for name, compiled in recipe.domains.items()}
     with RunFolder.open(config.out, config, recipe.fingerprint, inputs, versions) as folder:

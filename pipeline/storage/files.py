@@ -18,6 +18,7 @@ from pipeline.errors import BadInput, Incomplete
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+_DENIED |= {errno.EEXIST, errno.ENOENT}  # a file where the folder should be; a place like /proc, or a folder taken away
 
 
 @contextmanager
