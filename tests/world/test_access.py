@@ -107,8 +107,13 @@ def test_it_is_refused_in_what_the_ladder_prepares_too(sql: str) -> None:
 @pytest.mark.parametrize("where", ["requires:\n  - {sql: %s, otherwise: No.}", "returns"])
 @pytest.mark.parametrize(
     "sql",
-    ["DELETE FROM boxes", "UPDATE boxes SET size = 1", "INSERT INTO boxes VALUES (99, 'x', 1)", "WITH a AS (SELECT 1) DELETE FROM boxes RETURNING 1"],
-)  # fmt: skip
+    [
+        "DELETE FROM boxes",
+        "UPDATE boxes SET size = 1",
+        "INSERT INTO boxes VALUES (99, 'x', 1)",
+        "WITH a AS (SELECT 1) DELETE FROM boxes RETURNING 1",
+    ],
+)
 def test_guards_and_results_write_nothing(where: str, sql: str) -> None:
     text = {"returns": f'"{sql}"'} if where == "returns" else {"more": where % f'"{sql}"'}
     with pytest.raises(BadInput, match="changing boxes"):
