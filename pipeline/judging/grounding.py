@@ -22,11 +22,14 @@ WRITTEN = frozenset(
 
 
 def ungrounded(view: View) -> Iterator[tuple[ParsedCall, str, Any]]:
-    """(call, path of the argument, value) for every value of an agent's call that comes from nowhere."""
+    """(call, path of the argument, value) for every value of an agent's call that comes from nowhere.
+
+    A call that was refused left nothing behind, and correcting it is what an agent should learn: it is passed over.
+    """
     written = WRITTEN | {c.split(".")[1] for c, mode in view.domain.compare.items() if mode == "text"}
     known: set[tuple[str, str]] = set()
     for call in view.agent_calls:
-        if call.arguments is None:
+        if call.arguments is None or not (call.call.ok or call.call.wrote):
             continue
         schemas = call.tool.parameters if call.tool else {}
         grounds: Grounds | None = None

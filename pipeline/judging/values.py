@@ -31,12 +31,13 @@ Day = tuple[int | None, int, int]
 """Year (None: not said), month, day."""
 
 _MONTH = "|".join(sorted((re.escape(m) for m in MONTHS), key=len, reverse=True))
-_NOT_VERB = r"(?!\s+(?:be|have|not|need|take|want|also|still|only|cost|i|we|you|apply|vary|change)\b)"
+# "may" and "march" are verbs as well; no other month is.
+_NOT_VERB = r"(?:(?<!\bmay)(?<!\bmarch)|(?!\s+(?:be|have|not|need|take|want|also|still|only|cost|apply|vary|change)\b))"
 _M = rf"(?P<month>{_MONTH})\b\.?{_NOT_VERB}"
 _ORD = r"(?:st|nd|rd|th|\.|º|er)?"
 _TO = r"\s*(?:-|–|—|to|until|till|through|and|&|or)\s*(?:the\s+)?"
 _YEAR = r"(?:\s*,?\s*(?:de\s+|of\s+)?(?P<year>(?:19|20)\d\d)(?![\d:]))?"
-_CLOCK = r"(?![\d:])(?!\s*[ap]\.?m\b)"
+_CLOCK = r"(?!\d|:\d)(?!\s*[ap]\.?m\b)"
 _DAY_PART = r"(?:\s*(?P<ap>[ap])\.?\s?m\b\.?|\s*(?:in the|at)\s+(?P<part>morning|afternoon|evening|night)\b)"
 
 _ADDRESS = re.compile(r"\S+@\S+|https?://\S+|www\.\S+")

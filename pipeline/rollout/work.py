@@ -188,10 +188,13 @@ class GoalWork:
         return values
 
     def _do(self, batch: Sequence[PlanStep], *, wrong: bool) -> Generator[Message, Heard, str | None]:
-        """Make the calls of a batch; the error of one that cannot be mended, or None."""
+        """Make the calls of a batch; None, or what keeps it from going on: an error, a value not to be found."""
         todo: list[tuple[PlanStep, dict[str, Any]]] = []
         for step in batch:
-            arguments = self._arguments(step)
+            try:
+                arguments = self._arguments(step)
+            except KeyError as unknown:
+                return f"I could not find {str(unknown.args[0]).replace('.', ' ').replace('_', ' ')}."
             earlier = None if step.writes else self._agent.known(step.tool, arguments)
             if earlier is None:
                 todo.append((step, arguments))
@@ -253,7 +256,7 @@ class GoalWork:
         for step in self._rng.shuffled(writes):
             arguments = self._arguments(step)
             spec = self._agent.compiled.tools[step.tool].spec
-            for other in (*spoiled(spec, arguments, self._results, self._rng), arguments):
+            for other in (*spoiled(spec, arguments, self._results, self._rng)[:1], arguments):
                 before = dict(self._results)
                 refused = yield from self._send([(step, other)], None)
                 self._results = before

@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
+from engine.types import canonical_json
 from pipeline.domain import Domain, Step
 from pipeline.sources import fit, look_up
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.ground import Grounding
 from pipeline.types import Answer, Cell, Change, Expected, Plan, PlanStep
 from pipeline.wording import names_in, render
-from pipeline.world import Environment, SqlEnvironment, World
+from pipeline.world import Environment, Outcome, SqlEnvironment, World
 
 
 @dataclass
@@ -24,6 +25,7 @@ class GoalRun:
     plan: Plan
     grounding: Grounding
     answers: list[tuple[str, Any, str | None]] = field(default_factory=list)  # label, value, producing tool
+    calls: list[tuple[str, str, Outcome]] = field(default_factory=list)  # tool, arguments as JSON, what came of it
 
 
 def run_goal(
@@ -43,6 +45,7 @@ def run_goal(
     grounding = Grounding(drawn.told(), drawn.choices)
     swap = {accepted: chosen for name, chosen in instead.items() for accepted in drawn.accepted[name]}
     planned: list[PlanStep] = []
+    calls: list[tuple[str, str, Outcome]] = []
     for number, step in enumerate(steps):
         tool = domain.tool(step.tool)
         key = step.save_as or f"{number}_{step.tool}"
@@ -59,11 +62,12 @@ def run_goal(
         outcome = environment.call(step.tool, arguments)
         if outcome.result is None:
             raise Drop("gold_refused", f"{drawn.intent.name}/{name}: {step.tool}({arguments}): {outcome.error}")
+        calls.append((step.tool, canonical_json(arguments), outcome))
         grounding.saw(key, step.tool, orjson.loads(outcome.result))
         planned.append(
             PlanStep(key=key, tool=step.tool, arguments=sources, writes=bool(tool.effects), confirm=tool.confirm)
         )
-    run = GoalRun(Plan(name=name, steps=tuple(planned)), grounding)
+    run = GoalRun(Plan(name=name, steps=tuple(planned)), grounding, calls=calls)
     finds = {}
     says = drawn.intent.says.values()
     wanted = {n for s in says for text in (*s.propose, *s.report, *s.decline) for n in names_in(text)}

@@ -19,7 +19,7 @@ from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, run_plans
 from pipeline.tasks.reorder import reordered
-from pipeline.types import Cell, DroppedTask, Expected, Goal, Persona, Task
+from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Task
 from pipeline.wording import reader, render
 from pipeline.world import CompiledDomain, FinalState, World
 
@@ -76,6 +76,8 @@ class TaskMaker:
         drawn = self._intents(drawer, kind, rng)
         outcomes, runs = self._outcomes(world, drawn)
         _admit(drawer, drawn, outcomes)
+        if len(drawn) > 1:
+            _keep_rules(drawer, outcomes[0], [goal_runs[0] for goal_runs in runs])
         persona = rng.choice(self.personas)
         goals = tuple(
             self._goal(world, goal, goal_runs, rng, persona, later=i > 0)
@@ -213,6 +215,26 @@ def _admit(drawer: Drawer, drawn: Sequence[Drawn], outcomes: Sequence[Expected])
                     raise Drop("check_false", f"{outcome.plan}: false after the plan: {sql}")
             if broken := end.broken_invariants():
                 raise DomainDefect(f"{outcome.plan}: the invariant {broken[0]!r} is broken after the plan")
+
+
+def _keep_rules(drawer: Drawer, gold: Expected, runs: Sequence[GoalRun]) -> None:
+    """Requests that are right one by one may break a rule together: raises Drop when their golds in a row do.
+
+    The agent is taken to have had the user's word for every call, since no call of a right plan goes without.
+    """
+    log = [(name, arguments, outcome) for run in runs for name, arguments, outcome in run.calls]
+    calls = [
+        Call(
+            index=i, turn=i + 1, actor="agent", call_id=str(i), name=name, arguments=arguments, ok=outcome.ok,
+            result=outcome.result, error=outcome.error, wrote=outcome.wrote,
+        )
+        for i, (name, arguments, outcome) in enumerate(log)
+    ]  # fmt: skip
+    said = [(i, "Yes, please.", True) for i in range(len(calls))]
+    with FinalState(drawer.world, gold.change, calls, said) as end:
+        for name, rule in drawer.world.compiled.domain.rules.items():
+            if rule.violated is not None and end.check(rule.violated):
+                raise Drop("rule_broken", f"{gold.plan}: together these requests break {name}")
 
 
 def _reads(template: str, text: str, told: Mapping[str, Cell], today: str) -> bool:

@@ -139,3 +139,16 @@ def test_a_choice_that_is_tied_is_never_used(make: Make) -> None:
     )
     made = {g.intent for t in make(24, tied, kinds={"fulfil": 1}) if isinstance(t, Task) for g in t.goals}
     assert "borrow_any_by_author" not in made and made
+
+
+def test_requests_that_break_a_rule_together_are_not_joined(make: Make) -> None:
+    one_write = (
+        "domain.yaml",
+        "violated: SELECT 1 FROM call_log c WHERE c.ok AND c.wrote AND c.name = 'adjust_fine'",
+        "violated: SELECT sum(wrote) > 1 FROM call_log",
+    )
+    tasks = make(24, one_write, kinds={"several": 1})
+    made = [task for task in tasks if isinstance(task, Task)]
+    assert made
+    for task in made:
+        assert sum(step.writes for goal in task.goals for step in goal.plans[0].steps) <= 1
