@@ -19,7 +19,7 @@ from pipeline.types import Change
 from pipeline.wording import compile_template, render
 from pipeline.world import FinalState
 from pipeline.world.yaml_file import parse_yaml
-from tests.world.small import POPULATION, SCHEMA, compiled, made, opened, tool
+from tests.world.small import POPULATION, SCHEMA, made, opened, tool
 
 SECONDS = 20  # of processor time, then the kernel ends it
 MEMORY = 1 << 30  # bytes of address space beyond what the process had at the start
@@ -72,28 +72,54 @@ CASES: dict[str, Callable[[], str]] = {
         f"CREATE VIEW v (n) AS {BOMB};",
     ),
     "recursion without end in a check": lambda: check(BOMB),
-    "recursion without end in a population": lambda: populated("{choose: [red, green, blue]}", json.dumps({"sql": BOMB})),
-    "recursion that yields nothing": lambda: result(NUMBERS.format(limit="") + " SELECT x FROM t WHERE x < 0", many=True),
-    "a cross join": lambda: result("SELECT count(*) FROM notes a, notes b, notes c, notes d, notes e, notes f, notes g, notes h, notes i, notes j"),
-    "rows written without end": lambda: effect(f"INSERT INTO boxes SELECT x + 100, 'x', 1 FROM ({NUMBERS.format(limit='')} SELECT x FROM t)"),
-    "fat rows written": lambda: effect(f"INSERT INTO boxes SELECT x + 100, printf('%200000d', x), 1 FROM ({NUMBERS.format(limit=' LIMIT 3000')} SELECT x FROM t)"),
+    "recursion without end in a population": lambda: populated(
+        "{choose: [red, green, blue]}", json.dumps({"sql": BOMB})
+    ),
+    "recursion that yields nothing": lambda: result(
+        NUMBERS.format(limit="") + " SELECT x FROM t WHERE x < 0", many=True
+    ),
+    "a cross join": lambda: result(
+        "SELECT count(*) FROM notes a, notes b, notes c, notes d, notes e, notes f, notes g, notes h, notes i, notes j"
+    ),
+    "rows written without end": lambda: effect(
+        f"INSERT INTO boxes SELECT x + 100, 'x', 1 FROM ({NUMBERS.format(limit='')} SELECT x FROM t)"
+    ),
+    "fat rows written": lambda: effect(
+        f"INSERT INTO boxes SELECT x + 100, printf('%200000d', x), 1 "
+        f"FROM ({NUMBERS.format(limit=' LIMIT 3000')} SELECT x FROM t)"
+    ),
     "a trigger that fires itself": lambda: effect(
         "UPDATE boxes SET size = 1",
-        SCHEMA + "CREATE TRIGGER t AFTER UPDATE ON boxes BEGIN UPDATE boxes SET size = size + 1 WHERE box_id = NEW.box_id; END;",
+        SCHEMA + "CREATE TRIGGER t AFTER UPDATE ON boxes BEGIN UPDATE "
+        "boxes SET size = size + 1 WHERE box_id = NEW.box_id; END;",
     ),
     "a million rows": lambda: result(HUGE + " SELECT x FROM t", many=True),
     "a million rows sorted": lambda: result(HUGE + " SELECT x FROM t ORDER BY -x", many=True),
-    "fat rows sorted": lambda: result(NUMBERS.format(limit="") + " SELECT printf('%200000d', x) AS y FROM t ORDER BY y", many=True),
+    "fat rows sorted": lambda: result(
+        NUMBERS.format(limit="") + " SELECT printf('%200000d', x) AS y FROM t ORDER BY y", many=True
+    ),
     "a wide printf": lambda: result("SELECT printf('%2000000000d', 1) AS x"),
     "a printf as wide as an argument says": lambda: result("SELECT printf('%*d', 2000000000, 1) AS x"),
-    "text doubled without end": lambda: result("WITH RECURSIVE t(x) AS (SELECT 'ab' UNION ALL SELECT x || x FROM t) SELECT max(length(x)) AS n FROM t"),
-    "replace that grows": lambda: result("SELECT length(replace(replace(replace(printf('%9999d', 1), ' ', '          '), ' ', '          '), ' ', '          ')) AS n"),
+    "text doubled without end": lambda: result(
+        "WITH RECURSIVE t(x) AS (SELECT 'ab' UNION ALL SELECT x || x FROM t) SELECT max(length(x)) AS n FROM t"
+    ),
+    "replace that grows": lambda: result(
+        "SELECT length(replace(replace(replace(printf('%9999d', 1), ' "
+        "', '          '), ' ', '          '), ' ', '          ')) AS n"
+    ),
     "group_concat of everything": lambda: result(HUGE + " SELECT length(group_concat(x, '----------')) AS n FROM t"),
     "json of everything": lambda: result(HUGE + " SELECT length(json_group_array(x)) AS n FROM t"),
     "zeroblob": lambda: result("SELECT length(zeroblob(2000000000)) AS n"),
     "hex of hex": lambda: result("SELECT length(hex(hex(hex(hex(printf('%99999d', 1)))))) AS n"),
-    "a slow search in text": lambda: result(NUMBERS.format(limit=" LIMIT 2000") + ", s(a) AS (SELECT printf('%240000d', 1)) SELECT sum(instr(s.a || x, printf('%120000d', 1) || 'y')) AS n FROM t, s"),
-    "a slow pattern": lambda: result(NUMBERS.format(limit=" LIMIT 100000") + ", s(a) AS (SELECT printf('%240000d', 1)) SELECT sum((s.a || x) LIKE '%' || printf('%45d', 1) || 'y' || printf('%45d', 1) || '%') AS n FROM t, s"),
+    "a slow search in text": lambda: result(
+        NUMBERS.format(limit=" LIMIT 2000") + ", s(a) AS (SELECT printf('%240000d', 1)) SELECT sum(instr(s.a "
+        "|| x, printf('%120000d', 1) || 'y')) AS n FROM t, s"
+    ),
+    "a slow pattern": lambda: result(
+        NUMBERS.format(limit=" LIMIT 100000")
+        + ", s(a) AS (SELECT printf('%240000d', 1)) SELECT sum((s.a || x) LIKE '%' "
+        "|| printf('%45d', 1) || 'y' || printf('%45d', 1) || '%') AS n FROM t, s"
+    ),
     "one result too large": lambda: result("SELECT printf('%99999d', 1) AS x"),
     "deep JSON": lambda: result("SELECT json_extract(printf('%.*c', 100000, '['), '$') AS x"),
     "a pattern that backtracks": lambda: call(
@@ -105,22 +131,43 @@ CASES: dict[str, Callable[[], str]] = {
         arguments={"x": "a" * 10_000},
     ),
     "an enormous pattern": lambda: call(
-        tool("evil", parameters="{x: {type: string, pattern: '(((a{99}){99}){99}){99}'}}", returns="SELECT length(:x) AS n"),
+        tool(
+            "evil",
+            parameters="{x: {type: string, pattern: '(((a{99}){99}){99}){99}'}}",
+            returns="SELECT length(:x) AS n",
+        ),
         arguments={"x": "a"},
     ),
     "an axis without end": lambda: populated("rows: [6, 6]", "each: {k: {range: [0, 1000000000000]}}"),
-    "axes that multiply": lambda: populated("rows: [6, 6]", "each: {a: {range: [0, 999]}, b: {range: [0, 999]}, c: {range: [0, 999]}}"),
+    "axes that multiply": lambda: populated(
+        "rows: [6, 6]", "each: {a: {range: [0, 999]}, b: {range: [0, 999]}, c: {range: [0, 999]}}"
+    ),
     "rows without end": lambda: populated("rows: [6, 6]", "rows: [1000000000, 1000000000]"),
-    "a number of a million digits as id": lambda: populated('note_id: {id: "N-{n:03}"}', 'note_id: {id: "{n:0999999999}"}'),
-    "a key of an object's inside": lambda: populated('note_id: {id: "N-{n:03}"}', 'note_id: {id: "{n.__class__.__mro__}"}'),
-    "aliases upon aliases": lambda: str(parse_yaml("a: &a [x, x]\n" + "".join(f"{c}: &{c} [{', '.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefghijk", "bcdefghijkl", strict=True)), "f")[0])[:99],
+    "a number of a million digits as id": lambda: populated(
+        'note_id: {id: "N-{n:03}"}', 'note_id: {id: "{n:0999999999}"}'
+    ),
+    "a key of an object's inside": lambda: populated(
+        'note_id: {id: "N-{n:03}"}', 'note_id: {id: "{n.__class__.__mro__}"}'
+    ),
+    "aliases upon aliases": lambda: str(
+        parse_yaml(
+            "a: &a [x, x]\n"
+            + "".join(
+                f"{c}: &{c} [{', '.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefghijk", "bcdefghijkl", strict=True)
+            ),
+            "f",
+        )[0]
+    )[:99],
     "brackets without end": lambda: str(parse_yaml("[" * 500_000, "f")),
     "a template that looks inside": lambda: worded("{{ ''.__class__ }}"),
     "a template that looks inside by a filter": lambda: worded("{{ x | attr('__class__') }}"),
     "a template that looks inside by an index": lambda: worded("{{ x['__class__'] }}"),
     "a template that calls": lambda: worded("{{ x.upper() }}"),
     "a template that loops over numbers": lambda: worded("{% for i in range(10 ** 9) %}x{% endfor %}"),
-    "a template that loops in loops": lambda: worded("{% for a in rows %}{% for b in rows %}{% for c in rows %}{% for d in rows %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}"),
+    "a template that loops in loops": lambda: worded(
+        "{% for a in rows %}{% for b in rows %}{% for c in rows %}{% "
+        "for d in rows %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}"
+    ),
     "a template that formats widely": lambda: worded("{{ '%999999999d' % 1 }}"),
     "a template that multiplies text": lambda: worded("{{ 'x' * 1000000000 }}"),
     "a template that computes": lambda: worded("{{ 9 ** 9 ** 9 }}"),
@@ -133,7 +180,7 @@ CASES: dict[str, Callable[[], str]] = {
         tool("evil", returns="SELECT * FROM a"),
         schema=SCHEMA + "CREATE VIEW a AS SELECT * FROM b;\nCREATE VIEW b AS SELECT * FROM a;",
     ),
-}  # fmt: skip
+}
 
 
 def measured(case: str, answer: Path) -> None:

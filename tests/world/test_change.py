@@ -24,10 +24,12 @@ CREATE TABLE boxes (
   size INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE TABLE items (
-  box_id INTEGER REFERENCES boxes ON DELETE SET NULL ON UPDATE CASCADE, item TEXT, n INTEGER NOT NULL, PRIMARY KEY (item, n)
+  box_id INTEGER REFERENCES boxes ON DELETE SET NULL ON UPDATE CASCADE, item TEXT, n INTEGER NOT NULL,
+  PRIMARY KEY (item, n)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE moves (move_id TEXT PRIMARY KEY, box_id INTEGER, at TEXT) STRICT;
-CREATE TRIGGER moved AFTER UPDATE OF shelf ON boxes BEGIN UPDATE boxes SET size = size + 1 WHERE box_id = NEW.box_id; END;
+CREATE TRIGGER moved AFTER UPDATE OF shelf ON boxes
+BEGIN UPDATE boxes SET size = size + 1 WHERE box_id = NEW.box_id; END;
 CREATE TRIGGER gone AFTER DELETE ON boxes BEGIN INSERT INTO items VALUES (NULL, 'rest', OLD.box_id + 100); END;
 """
 POPULATION = """
@@ -49,17 +51,24 @@ STATEMENTS = {
     "drop_shelf": ("shelf text", "DELETE FROM shelves WHERE shelf = :shelf"),
     "add_box": ("box integer, shelf text, label text", "INSERT INTO boxes VALUES (:box, :shelf, :label, 1)"),
     "put_box": ("box integer, shelf text, label text", "INSERT OR REPLACE INTO boxes VALUES (:box, :shelf, :label, 1)"),
-    "upsert_box": ("box integer, label text", "INSERT INTO boxes (box_id, label) VALUES (:box, :label) ON CONFLICT (box_id) DO UPDATE SET label = excluded.label"),
+    "upsert_box": (
+        "box integer, label text",
+        "INSERT INTO boxes (box_id, label) VALUES (:box, :label) "
+        "ON CONFLICT (box_id) DO UPDATE SET label = excluded.label",
+    ),
     "move_box": ("box integer, shelf text", "UPDATE OR IGNORE boxes SET shelf = :shelf WHERE box_id = :box"),
     "renumber_box": ("box integer, other integer", "UPDATE boxes SET box_id = :other WHERE box_id = :box"),
     "drop_box": ("box integer", "DELETE FROM boxes WHERE box_id = :box"),
     "swap_items": ("item text", "UPDATE OR REPLACE items SET n = n + 1 WHERE item = :item"),
     "put_item": ("box integer, item text, n integer", "REPLACE INTO items VALUES (:box, :item, :n)"),
     "drop_items": ("n integer", "DELETE FROM items WHERE n >= :n"),
-    "log_move": ("box integer", "INSERT INTO moves SELECT new_id('moves'), box_id, :now FROM boxes WHERE box_id >= :box ORDER BY box_id"),
+    "log_move": (
+        "box integer",
+        "INSERT INTO moves SELECT new_id('moves'), box_id, :now FROM boxes WHERE box_id >= :box ORDER BY box_id",
+    ),
     "forget_moves": ("box integer", "DELETE FROM moves WHERE box_id = :box"),
     "shift_places": ("place integer", "UPDATE shelves SET place = -place WHERE place > :place"),
-}  # fmt: skip
+}
 VALUES = {
     "text": st.sampled_from(["a", "A", "b", "c", "C", "d", "nail", "rest", "L0", "L3", "x\x00y", "é"]),
     "integer": st.sampled_from([-3, 0, 1, 2, 3, 4, 6, 7, 97, 98, 100, 103, 2**53 + 1]),

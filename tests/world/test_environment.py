@@ -14,26 +14,35 @@ from pipeline.world.environment import TICK
 from tests.world.small import HEADER, SCHEMA, compiled, made, opened, tool
 
 TOOLS = (
-    tool("resize", parameters="{box_id: {type: integer}, size: {type: integer}}",
-         returns="SELECT box_id, size FROM boxes WHERE box_id = :box_id",
-         more="""
+    tool(
+        "resize",
+        parameters="{box_id: {type: integer}, size: {type: integer}}",
+        returns="SELECT box_id, size FROM boxes WHERE box_id = :box_id",
+        more="""
          requires:
            - {sql: SELECT 1 FROM boxes WHERE box_id = :box_id, otherwise: No such box.}
            - {sql: SELECT :size <> 13, otherwise: Not thirteen.}
          effects:
            - INSERT INTO notes VALUES (new_id('notes'), :box_id, 'Resized.', :now)
            - UPDATE boxes SET size = :size WHERE box_id = :box_id
-         """)
-    + tool("add_note", parameters="{box_id: {type: integer}, body: {type: string, optional: true}}",
-           returns="SELECT note_id, body, at FROM notes WHERE note_id = last_id('notes')",
-           more="effects:\n  - INSERT INTO notes VALUES (new_id('notes'), :box_id, :body, :now)")
+         """,
+    )
+    + tool(
+        "add_note",
+        parameters="{box_id: {type: integer}, body: {type: string, optional: true}}",
+        returns="SELECT note_id, body, at FROM notes WHERE note_id = last_id('notes')",
+        more="effects:\n  - INSERT INTO notes VALUES (new_id('notes'), :box_id, :body, :now)",
+    )
     + tool("last", returns="SELECT last_id('notes') AS id")
     + tool("clock", returns="SELECT :now AS now, :today AS today")
-    + tool("show", returns="SELECT group_concat(note_id) AS ids, count(*) AS n FROM (SELECT note_id FROM notes ORDER BY note_id)")
+    + tool(
+        "show",
+        returns="SELECT group_concat(note_id) AS ids, count(*) AS n FROM (SELECT note_id FROM notes ORDER BY note_id)",
+    )
     + tool("list_notes", returns="{many: SELECT note_id FROM notes ORDER BY note_id}")
     + tool("forget", returns="SELECT count(*) AS n FROM notes", more="effects:\n  - DELETE FROM notes")
     + tool("secret").replace("description", "actor: user\n  description")
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +68,18 @@ def test_the_first_guard_that_does_not_hold_is_the_error(episode: SqlEnvironment
     assert episode.call("resize", {"box_id": 1, "size": 13}).error == "Not thirteen."
 
 
-@pytest.mark.parametrize(("sql", "passes"), [("SELECT 1", True), ("SELECT 0", False), ("SELECT NULL", False), ("SELECT 1 WHERE 0", False),
-                                             ("SELECT -1", True), ("SELECT 'no'", True), ("SELECT 0, 1", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sql", "passes"),
+    [
+        ("SELECT 1", True),
+        ("SELECT 0", False),
+        ("SELECT NULL", False),
+        ("SELECT 1 WHERE 0", False),
+        ("SELECT -1", True),
+        ("SELECT 'no'", True),
+        ("SELECT 0, 1", False),
+    ],
+)
 def test_a_guard_passes_if_its_first_cell_is_neither_null_nor_zero(sql: str, passes: bool) -> None:
     episode = opened(tool("look", more=f'requires:\n  - {{sql: "{sql}", otherwise: No.}}'))
     assert episode.call("look", {}).error == (None if passes else "No.")
@@ -154,8 +173,12 @@ def test_booleans_bind_as_numbers_arrays_as_json_and_defaults_fill_in() -> None:
     )
     episode = opened(look)
     assert value(episode, "look", b=True, a=[1, "x", None], o={"k": [2]}) == {
-        "b": 2, "a": '[1,"x",null]', "n": 3, "o": '{"k":[2]}', "d": 7,
-    }  # fmt: skip
+        "b": 2,
+        "a": '[1,"x",null]',
+        "n": 3,
+        "o": '{"k":[2]}',
+        "d": 7,
+    }
     assert value(episode, "look", b=False, a=[], o={}, d=0)["d"] == 0
 
 
@@ -168,7 +191,8 @@ def test_a_whole_number_written_as_a_float_is_a_number() -> None:
 
 
 def test_json_and_bool_columns_are_decoded_in_the_order_of_the_columns() -> None:
-    sql = """SELECT 'z' AS z, '[1,{"a":2}]' AS list__json, 1 AS yes__bool, 0 AS no__bool, NULL AS none__bool, NULL AS nil__json"""
+    sql = """SELECT 'z' AS z, '[1,{"a":2}]' AS list__json, 1 AS yes__bool, 0 AS no__bool, NULL AS none__bool,"""
+    sql += " NULL AS nil__json"
     result = opened(tool("look", returns=f"|\n    {sql}")).call("look", {}).result
     assert result == '{"z":"z","list":[1,{"a":2}],"yes":true,"no":false,"none":null,"nil":null}'
 
@@ -274,7 +298,10 @@ def test_text_of_any_kind_survives(episode: SqlEnvironment) -> None:
 
 def test_a_long_list_is_cut_and_says_so() -> None:
     sql = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t LIMIT 1000000) SELECT x FROM t"
-    episode = opened(tool("count", returns="{many: '" + sql + "'}") + tool("wide", returns="{many: '" + sql.replace("SELECT x FROM", 'SELECT printf("%9000d", x) AS x FROM') + "'}"))  # fmt: skip
+    episode = opened(
+        tool("count", returns="{many: '" + sql + "'}")
+        + tool("wide", returns="{many: '" + sql.replace("SELECT x FROM", 'SELECT printf("%9000d", x) AS x FROM') + "'}")
+    )
     rows = value(episode, "count")
     assert len(rows) == MAX_ROWS + 1 and rows[-1] == {"truncated": f"Only the first {MAX_ROWS} rows are shown."}
     wide = value(episode, "wide")

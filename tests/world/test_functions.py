@@ -22,8 +22,14 @@ from pipeline.world.functions import (
     weekday,
 )
 
-ANY = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.binary(max_size=8),
-                st.floats(allow_nan=False), st.sampled_from(["2026-02-30", "2026-13-01", "9999-12-31", "0001-01-01", "2026-05-01 10:00", "2026-05-01T25:61"]))  # fmt: skip
+ANY = st.one_of(
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.binary(max_size=8),
+    st.floats(allow_nan=False),
+    st.sampled_from(["2026-02-30", "2026-13-01", "9999-12-31", "0001-01-01", "2026-05-01 10:00", "2026-05-01T25:61"]),
+)
 DAYS = st.dates(date(1900, 1, 1), date(2200, 1, 1))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 

@@ -43,8 +43,11 @@ def refusal(parts: dict[str, bytes]) -> str:
         (files(header=HEADER + "compare: {boxes.label: rough}\n"), "domain.yaml:6", "compare"),
         (files(header=HEADER.replace("N-{n:03}", "N-{n}{n}")), "domain.yaml:5", "needs one {n}"),
         (files(header=HEADER.replace("N-{n:03}", "{n.__class__}")), "domain.yaml:5", "needs one {n}"),
-        (files(population=POPULATION.replace("rows: [6, 6]", "rows: [6, 6]\n    each: {a: [1]}")), "population.yaml:3",
-         "exactly one of rows, per, each"),
+        (
+            files(population=POPULATION.replace("rows: [6, 6]", "rows: [6, 6]\n    each: {a: [1]}")),
+            "population.yaml:3",
+            "exactly one of rows, per, each",
+        ),
         (files(population=POPULATION.replace("2026-03-31", "2026-02-31")), "population.yaml:1", "day is out of range"),
         (files(population=POPULATION.replace("2026-03-31", "2026-02-01")), "population.yaml:1", "before the first"),
         (files(population=POPULATION.replace("08:30:00", "8:30")), "population.yaml:1", "not a time of day"),
@@ -65,7 +68,7 @@ def refusal(parts: dict[str, bytes]) -> str:
         (intent("gold: [{a: {}, b: {}}]"), "intents.yaml:1", "a gold call is one"),
         (intent("facts: {x: asked}"), "intents.yaml:1", "does not say how"),
     ],
-)  # fmt: skip
+)
 def test_an_error_names_file_and_line(parts: dict[str, bytes], line: str, says: str) -> None:
     text = refusal(parts)
     assert text.startswith(f"small/{line}: "), text

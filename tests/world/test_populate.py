@@ -1,4 +1,4 @@
-"""A world follows from the domain's files and a seed, in any process; what cannot be populated is told with its line."""
+"""A world follows from a domain's files and a seed, in any process; what cannot be populated is told with its line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from tests.world.small import HEADER, POPULATION, SCHEMA, compiled, made
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE = "CREATE TABLE one (k INTEGER PRIMARY KEY, v TEXT, w INTEGER) STRICT;\n"
-CLOCK = "clock: {days: [2026-03-01, 2026-03-31]}\nvocabulary:\n  city: [{name: Rome, code: 39}, {name: Oslo, code: 47}]\n  word: [aa, bb]\n"
+CLOCK = (
+    "clock: {days: [2026-03-01, 2026-03-31]}\nvocabulary:\n  city: "
+    "[{name: Rome, code: 39}, {name: Oslo, code: 47}]\n  word: [aa, bb]\n"
+)
 KEY = 'k: {sql: "SELECT coalesce(max(k), 0) + 1 FROM one"}'
 
 
@@ -134,7 +137,10 @@ def test_rows_per_parent_take_its_cells() -> None:
 
 def test_a_refused_row_is_drawn_again_and_left_out_in_the_end() -> None:
     schema = SCHEMA + "CREATE TABLE one (k INTEGER PRIMARY KEY, v TEXT UNIQUE, w INTEGER CHECK (w > 3)) STRICT;\n"
-    text = f"{CLOCK}tables:\n  one:\n    rows: [30, 30]\n    when_refused: redraw\n    columns: {{{KEY}, v: {{choose: [a, b, c]}}, w: {{int: [1, 9]}}}}\n"
+    text = (
+        f"{CLOCK}tables:\n  one:\n    rows: [30, 30]\n    when_refused: redraw\n "
+        f"   columns: {{{KEY}, v: {{choose: [a, b, c]}}, w: {{int: [1, 9]}}}}\n"
+    )
     assert cells(populate(compiled(schema=schema, population=text), 1)) == ["a", "b", "c"]
     with pytest.raises(BadInput, match="constraint failed"):
         populate(compiled(schema=schema, population=text.replace("    when_refused: redraw\n", "")), 1)
@@ -205,5 +211,5 @@ def test_an_unknown_table_parent_or_axis_is_told_with_its_line() -> None:
 
 def test_an_invariant_that_does_not_hold_at_the_end_is_a_defect_with_its_name_and_seed() -> None:
     header = HEADER + "invariants:\n  - {name: never red, sql: SELECT box_id FROM boxes WHERE label = 'red'}\n"
-    with pytest.raises(DomainDefect, match="seed 1: .*'never red'"):
+    with pytest.raises(DomainDefect, match=r"seed 1: .*'never red'"):
         made(header=header, population=POPULATION.replace("[red, green, blue]", "[red]"))

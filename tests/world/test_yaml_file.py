@@ -55,7 +55,7 @@ def test_only_plain_numbers_and_words_are_typed(text: str, meant: object) -> Non
         ("\n", "is empty", 0),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "nested deeper", 1),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_with_file_and_line(text: str, says: str, line: int) -> None:
     with pytest.raises(BadInput) as error:
         value(text)
