@@ -142,6 +142,8 @@ def test_a_refused_row_is_drawn_again_and_left_out_in_the_end() -> None:
         f"   columns: {{{KEY}, v: {{choose: [a, b, c]}}, w: {{int: [1, 9]}}}}\n"
     )
     assert cells(populate(compiled(schema=schema, population=text), 1)) == ["a", "b", "c"]
+    few = text.replace("rows: [30, 30]", "rows: [3, 3]")
+    assert [len(cells(populate(compiled(schema=schema, population=few), seed))) for seed in range(8)] == [3] * 8
     with pytest.raises(BadInput, match="constraint failed"):
         populate(compiled(schema=schema, population=text.replace("    when_refused: redraw\n", "")), 1)
 
