@@ -145,6 +145,12 @@ class TaskMaker:
                 kept.setdefault(run.plan.name, run)
             if len(outcomes) == MOST_OUTCOMES:
                 break
+        if any(goal.accepted for goal in drawn):
+            # Who takes the first that fits must be right too, also after what was done for the earlier goals.
+            plain = [("gold", goal.intent.gold) for goal in drawn]
+            taken, _ = run_plans(world, drawn, plain, [{} for _ in drawn])
+            if all(taken.change != outcome.change for outcome in outcomes):
+                raise Drop("choice", f"{drawn[-1].intent.name}: what is seen first is not among the right values")
         return tuple(outcomes), [list(kept.values()) for kept in runs]
 
     def _goal(

@@ -45,6 +45,7 @@ EXCEPTIONS: dict[tuple[str, Mistake], str] = {
 DOMAINS = [str(TOY), "travel"]
 QUICK, LONG = 30, 300
 SIZES = [QUICK, pytest.param(LONG, marks=pytest.mark.verify)]
+CAREFUL = [QUICK, pytest.param(1200, marks=pytest.mark.verify)]  # rare combinations of requests show late
 
 
 class Bench(NamedTuple):
@@ -103,6 +104,12 @@ def play(bench: Bench, task: Task, world: World, slip: Slip | None, goals: list[
         environment.close()
 
 
+def later_refused(record: Record) -> bool:
+    """An extra write can make what is asked for later impossible; then that is missing, and its row stands for it."""
+    calls = record.trajectory.calls
+    return len(record.task.goals) > 1 and any(not call.ok for call in calls)
+
+
 def why(record: Record) -> str:
     """What the verdict says, for a failing test."""
     state = record.verdict.state
@@ -111,7 +118,7 @@ def why(record: Record) -> str:
     return f"{intents} {record.trajectory.episode_id}: {[str(d) for d in state.differences] if state else ''} {gates}"
 
 
-@pytest.mark.parametrize("count", SIZES)
+@pytest.mark.parametrize("count", CAREFUL)
 def test_a_careful_expert_passes_every_time_and_hardly_a_task_is_dropped(bench: Bench, count: int) -> None:
     failed, dropped = [], []
     for index in range(count):
@@ -156,15 +163,14 @@ def test_a_mistake_that_took_effect_is_rejected_for_the_right_reason(bench: Benc
             continue
         state = record.verdict.state
         if right:
-            intent = task.goals[slip.goal].intent
-            if (intent, kind) not in EXCEPTIONS or state is None or not state.passed:
-                wrong.append(f"labelled, but without effect: {why(record)}")
+            if record.verdict.passed and (task.goals[slip.goal].intent, kind) not in EXCEPTIONS:
+                wrong.append(f"labelled and kept, but without effect: {why(record)}")
             continue
         effective += 1
         kinds: set[Any] = {difference.kind for difference in state.differences} if state else set()
         if record.verdict.passed is not False or record.drop_reason is None:
             wrong.append(f"not rejected: {why(record)}")
-        elif not kinds & REASONS[kind]:
+        elif not kinds & REASONS[kind] and not (kind == "extra_write" and later_refused(record)):
             wrong.append(f"rejected for another reason: {why(record)}")
     assert not wrong, "\n".join(wrong)
 

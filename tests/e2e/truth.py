@@ -7,6 +7,7 @@ for its spellings in what the agent said.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -89,7 +90,9 @@ class Truth:
         return any(word.strip('",.;:()[]{}') in said for word in results.split('"') if word.startswith(stem))
 
     def _stands_in(self, answer: Answer, text: str) -> bool:
-        return any(spelling and spelling in text for spelling in self._spellings(answer))
+        # not as a part of a longer number or word: 88.00 does not stand in 188.00
+        parts = (re.escape(spelling) for spelling in self._spellings(answer) if spelling)
+        return any(re.search(rf"(?<!\w)(?<!\d[.,]){part}(?!\w)(?![.,]\d)", text) for part in parts)
 
     def _spellings(self, answer: Answer) -> list[str]:
         value = answer.value
