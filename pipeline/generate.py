@@ -20,8 +20,8 @@ from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
-from pipeline.world.yaml_file import read_yaml
 from pipeline.world.access import SQLITE_VERSION
+from pipeline.world.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,7 +22,7 @@ from pipeline.tasks.personas import parse_personas
 from pipeline.tasks.synthesize import TaskMaker
 from pipeline.types import Persona, Rubric
 from pipeline.world import CompiledDomain, compile_domain, find_domain, load_source, parse_source
-from pipeline.world.populate import NAMES, Names, parse_names
+from pipeline.world.generators import NAMES, Names, parse_names
 
 _FILES = {
     "prompts/system.j2": PROMPT,

@@ -1,21 +1,20 @@
-"""Text made from templates, and values read back out of text.
+"""Text made from templates.
 
 Templates come with domains, so they are data from strangers: a sandboxed Jinja environment, and of its syntax only
 what wording needs (no calls, no arithmetic, loops over what was seen only). `render` says a value as a person would
-(`{{ day | day }}` → "Friday 12 June"); `Reader` inverts a template, so that an agent can take a value from a message
-instead of from the task behind it: read(render(x)) = x, or the story is not used.
+(`{{ day | day }}` → "Friday 12 June"); `pipeline.reading` turns it around.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, nodes, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import BadInput
@@ -148,11 +147,17 @@ def compile_template(source: str, loops: bool = False) -> Template:
 
     `loops`: also `{% for x in seen %}`, for an agent's wording of lists.
     """
+    tree = parse_template(source, loops)
+    return _ENV.from_string(tree)
+
+
+def parse_template(source: str, loops: bool = False) -> nodes.Template:
+    """The syntax tree of a template, checked as `compile_template` does."""
     if len(source) > MAX_TEXT:
         raise BadInput(f"a template is longer than {MAX_TEXT:,} characters")
     try:
         tree = _ENV.parse(source)
-        for node in _walk(tree):
+        for node in (tree, *tree.find_all(nodes.Node)):
             if (
                 isinstance(node, nodes.Mod)
                 and isinstance(node.left, nodes.Const)
@@ -167,13 +172,9 @@ def compile_template(source: str, loops: bool = False) -> Template:
                 raise BadInput(f"not allowed in a template: {type(node).__name__} (line {node.lineno})")
             if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
                 raise BadInput(f"not allowed in a template: .{node.attr}")
-        return _ENV.from_string(tree)
+        return tree
     except TemplateError as error:
         raise BadInput(f"not a template: {error.message} (line {getattr(error, 'lineno', 1)})") from None
-
-
-def _walk(tree: nodes.Node) -> Sequence[nodes.Node]:
-    return [tree, *tree.find_all(nodes.Node)]
 
 
 def render(
@@ -195,126 +196,7 @@ def render(
     return text[:MAX_TEXT] if len(text) > MAX_TEXT else text
 
 
-# ---------------------------------------------------------------- reading
-
-_MONTH, _DAY = "|".join(MONTHS), "|".join(DAYS)
-_PATTERNS = {
-    "": r".+?",
-    "day": rf"\d{{4}}-\d\d-\d\d|(?:(?:{_DAY}) )?\d{{1,2}} (?:{_MONTH})(?: \d{{4}})?"
-    rf"|(?:{_MONTH}) \d{{1,2}}(?:, \d{{4}})?",
-    "clock": r"\d{1,2}:\d\d(?: [ap]m)?",
-    "money": r"-?[^\d\s-]{0,3}\d[\d,]*\.\d\d",
-    "count": "|".join(NUMBERS) + r"|\d+",
-}
-
-
-def read_day(text: str, today: str) -> str:
-    """The ISO date that `say_day` said in any style; without a year, the first such day from today on."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return text
-    month = next(i for i, name in enumerate(MONTHS, 1) if name in text)
-    numbers = re.findall(r"\d+", text)
-    now = date.fromisoformat(today)
-    for year in (int(numbers[1]),) if len(numbers) > 1 else (now.year, now.year + 1, now.year + 2, now.year + 3):
-        try:
-            at = date(year, month, int(numbers[0]))
-        except ValueError:  # 29 February of a common year
-            continue
-        if len(numbers) > 1 or at - now >= timedelta(0):
-            return at.isoformat()
-    raise ValueError(text)
-
-
-def _read_clock(text: str) -> str:
-    hour, minute = int(text.split(":")[0]), text.split(":")[1][:2]
-    if text.endswith("m"):
-        hour = hour % 12 + (12 if text.endswith("pm") else 0)
-    return f"{hour:02}:{minute}"
-
-
-def _read_value(text: str, form: str, today: str) -> str | int:
-    if form == "day":
-        return read_day(text, today)
-    if form == "clock":
-        return _read_clock(text)
-    if form == "money":
-        return int(re.sub(r"[^\d-]", "", text))
-    if form == "count":
-        return NUMBERS.index(text) if text in NUMBERS else int(text)
-    return text
-
-
-class Reader:
-    """The inverse of a template of plain text and slots: finds it in a message and gives the slots' values."""
-
-    def __init__(self, source: str) -> None:
-        """Raises BadInput for a template that cannot be inverted: anything but text and `{{ name | filter }}`."""
-        self.slots: list[tuple[str, str]] = []
-        pattern, slot_last = "", False
-        for part in _parts(source):
-            if isinstance(part, str):
-                pattern += r"\s+".join(re.escape(word) for word in re.split(r"\s+", part))
-                slot_last = slot_last and not part
-            else:
-                if slot_last:
-                    raise BadInput(f"{source!r}: two slots follow each other with no text between them")
-                form = _PATTERNS[part[1]]
-                if not pattern and part[1] == "":
-                    # a slot that comes first would swallow what was said before: it starts where a sentence does
-                    pattern, form = r"(?:^|(?<=[.!?…:,] )|(?<=\n))", r"(?:(?![.!?…] ).)+?"
-                pattern += f"({form})"
-                self.slots.append(part)
-                slot_last = True
-        if slot_last and self.slots[-1][1] == "":
-            raise BadInput(f"{source!r}: text must follow the slot {self.slots[-1][0]!r} at the end")
-        self._pattern = re.compile(pattern, re.DOTALL)
-
-    def read(self, message: str, today: str) -> dict[str, str | int] | None:
-        """The values by name, or None when the message does not hold this template or contradicts itself."""
-        found = self._pattern.search(message)
-        if found is None:
-            return None
-        values: dict[str, str | int] = {}
-        for (name, form), text in zip(self.slots, found.groups(), strict=True):
-            try:
-                value = _read_value(text, form, today)
-            except (ValueError, StopIteration):
-                return None
-            if values.setdefault(name, value) != value:
-                return None
-        return values
-
-
-def _parts(source: str) -> list[str | tuple[str, str]]:
-    """A template as text and (name, filter) slots, in order."""
-    out: list[str | tuple[str, str]] = []
-    compile_template(source)
-    for statement in _ENV.parse(source).body:
-        for node in statement.nodes if isinstance(statement, nodes.Output) else [statement]:
-            form = ""
-            if isinstance(node, nodes.Filter) and node.name in _PATTERNS and isinstance(node.node, nodes.Name):
-                form, node = node.name, node.node
-            if isinstance(node, nodes.TemplateData):
-                out.append(node.data)
-            elif isinstance(node, nodes.Name):
-                out.append((node.name, form))
-            else:
-                raise BadInput(
-                    f"{source!r}: only text and slots like {{{{ name }}}} or {{{{ name | day }}}} can be read back"
-                )
-    return out
-
-
-@lru_cache(maxsize=4096)
-def reader(source: str) -> Reader:
-    """A `Reader`, made once per template."""
-    return Reader(source)
-
-
 @lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str]:
     """The names that a template uses and does not define itself."""
-    from jinja2 import meta
-
-    compile_template(source, True)
-    return frozenset(meta.find_undeclared_variables(_ENV.parse(source)))
+    return frozenset(meta.find_undeclared_variables(parse_template(source, True)))

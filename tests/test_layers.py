@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks", "rollout", "judging", "filters"),
     ("world", "storage"),
     # The nouns, and what all rooms say and read them with: these may know each other.
-    ("types", "domain", "errors", "identity", "config", "paths", "wording", "sources", "__init__"),
+    ("types", "domain", "errors", "identity", "config", "paths", "wording", "reading", "sources", "__init__"),
     ("engine",),
 )
 NOUNS = LAYERS[-2]
@@ -58,7 +58,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("pipeline.cli",),
     "rich": tuple(f"pipeline.{room}" for room in ("cli", "generate", "progress", "show", "answers")),
     "yaml": ("pipeline.world", "pipeline.config"),
-    "jinja2": ("pipeline.wording",),
+    "jinja2": ("pipeline.wording", "pipeline.reading"),
     "pandas": (),
     "matplotlib": (),
 }

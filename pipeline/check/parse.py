@@ -11,7 +11,8 @@ from pipeline.check.refusal import Refusal, refusals_of
 from pipeline.check.subject import Found, Subject, plans_of, steps_of
 from pipeline.domain import Intent
 from pipeline.errors import BadInput
-from pipeline.wording import names_in, reader
+from pipeline.reading import reader
+from pipeline.wording import names_in
 from pipeline.world import load_source
 
 RUNG = "parse"

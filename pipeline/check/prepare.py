@@ -13,7 +13,7 @@ from pipeline.errors import BadInput, DomainDefect
 from pipeline.wording import names_in
 from pipeline.world import compile_domain
 from pipeline.world.compile import BOUND
-from pipeline.world.populate import generator
+from pipeline.world.generators import generator
 from pipeline.world.prepare import Prepared, Workbench
 
 RUNG = "prepare"

@@ -14,9 +14,10 @@ from pipeline.check.subject import Found, Subject
 from pipeline.check.trials import Trial
 from pipeline.errors import BadInput
 from pipeline.identity import Rng
+from pipeline.reading import reader
 from pipeline.tasks.personas import load_personas
 from pipeline.types import Persona
-from pipeline.wording import reader, render
+from pipeline.wording import render
 
 RUNG = "readable"
 STYLES = ("iso", "day_month", "month_day", "weekday")

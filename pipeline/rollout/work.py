@@ -13,10 +13,11 @@ import orjson
 
 from engine.types import Message
 from pipeline.errors import BadInput
+from pipeline.reading import reader
 from pipeline.rollout.mistakes import Slip, spoiled
 from pipeline.sources import fit, look_up, seen_in, told_in
 from pipeline.types import Goal, Mistake, Plan, PlanStep
-from pipeline.wording import reader, render
+from pipeline.wording import render
 
 if TYPE_CHECKING:
     from pipeline.rollout.expert import ExpertAgent

@@ -11,7 +11,7 @@ from pipeline.errors import DomainDefect
 from pipeline.identity import Rng
 from pipeline.types import Cell, Change
 from pipeline.world import FinalState, World
-from pipeline.world.populate import Context, generator
+from pipeline.world.generators import Context, generator
 
 MOST_ROWS = 20_000
 

@@ -15,12 +15,13 @@ from pipeline.config import WORLD_TASKS, RunConfig
 from pipeline.domain import Kind
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.identity import Rng, content_hash, derive_seed
+from pipeline.reading import reader
 from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, run_plans
 from pipeline.tasks.reorder import reordered
 from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Task
-from pipeline.wording import reader, render
+from pipeline.wording import render
 from pipeline.world import CompiledDomain, FinalState, World
 
 REDRAWS = 24  # draws for one position of the work list

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.errors import BadInput
+from pipeline.reading import reader
 from pipeline.types import DroppedTask, Goal, Source, Task
-from pipeline.wording import reader
 from tests.tasks.conftest import Make
 
 

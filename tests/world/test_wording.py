@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.errors import BadInput
-from pipeline.wording import Reader, fold, names_in, read_day, reader, render, say_clock, say_count, say_day, say_money
+from pipeline.reading import Reader, read_day, reader
+from pipeline.wording import fold, names_in, render, say_clock, say_count, say_day, say_money
 
 STYLES = ("iso", "day_month", "month_day", "weekday")
 TODAYS = st.dates(date(2020, 1, 1), date(2035, 12, 31))
