@@ -15,6 +15,7 @@ from pipeline.config import RunConfig
 from pipeline.types import Record, Trajectory, Verdict
 
 REDACTED = "[redacted]"
+SAID = {"messages", "calls", "change", "failure"}  # the rest is ours: ids, hashes, the tools' schemas
 _NAME = re.compile(r"(?i)key|token|secret|passw|credential|auth")
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -48,7 +49,7 @@ _STARTS = (
 
 def secrets(record: Record, config: RunConfig) -> str | None:
     """Drops a row in which a secret occurs; says what kind, never the secret."""
-    text = record.trajectory.model_dump_json()
+    text = record.trajectory.model_dump_json(include=SAID)
     for name, value in canaries(os.environ).items():
         if _spelled(value) in text:
             return f"the value of the environment variable {name} occurs"
