@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakMethod
 
 from pipeline.world.access import Access, connect, guard
 
@@ -27,7 +28,9 @@ class Session:
         self.next_ids: dict[str, int] = {}
         self.last_ids: dict[str, str] = {}
         self.formats: Mapping[str, str] = {}
-        self.connection.create_function("new_id", 1, self._new_id)
+        # Only weakly: the garbage collector does not see what SQLite holds, so a cycle through it is never freed.
+        new_id = WeakMethod(self._new_id)
+        self.connection.create_function("new_id", 1, lambda table: new_id()(table))  # type: ignore[misc]
         self.connection.create_function("last_id", 1, self.last_ids.get)
         self._budget = guard(self.connection, access)
         self.sound = True
