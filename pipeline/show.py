@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -64,15 +63,14 @@ def _conversation(row: Mapping[str, Any], full: bool) -> Iterator[RenderableType
                 yield _said("agent", content, "green")
             for call in message.get("tool_calls", ()):
                 arguments = _arguments(call["function"]["arguments"])
-                head = Text.assemble(("→ ", "magenta"), (call["function"]["name"], "bold magenta"), "(", arguments, ")")
-                yield Padding(head, (0, 0, 0, 9))
+                yield _done("→", Text.assemble((call["function"]["name"], "bold magenta"), "(", arguments, ")"))
         else:
             call = calls.get(message.get("tool_call_id"), {})
             style = "dim" if call.get("ok", True) else "red"
             wrote = " [wrote]" if call.get("wrote") else ""
             fault = f" [fault: {call['fault']}]" if call.get("fault") else ""
             shown = content if full or len(content) <= LONG else content[:LONG] + f" … ({len(content):,} characters)"
-            yield Padding(Text(f"← {shown}{wrote}{fault}", style=style), (0, 0, 0, 9))
+            yield _done("←", Text(f"{shown}{wrote}{fault}", style=style))
 
 
 def _said(who: str, content: str, colour: str) -> RenderableType:
@@ -81,6 +79,15 @@ def _said(who: str, content: str, colour: str) -> RenderableType:
     table.add_column(ratio=1)
     table.add_row(Text(who, style=f"bold {colour}"), Text(content))
     return Group(Text(), table)
+
+
+def _done(arrow: str, text: Text) -> RenderableType:
+    """A call or its result, set back from what was said; long JSON begins beside its arrow."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=10, justify="right")
+    table.add_column(ratio=1, overflow="fold")
+    table.add_row(Text(arrow, style="magenta" if arrow == "→" else "dim"), text)
+    return table
 
 
 def _arguments(text: str) -> str:
