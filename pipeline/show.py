@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,7 +70,8 @@ def _conversation(row: Mapping[str, Any], full: bool) -> Iterator[RenderableType
             style = "dim" if call.get("ok", True) else "red"
             wrote = " [wrote]" if call.get("wrote") else ""
             fault = f" [fault: {call['fault']}]" if call.get("fault") else ""
-            shown = content if full or len(content) <= LONG else content[:LONG] + f" … ({len(content):,} characters)"
+            spaced = _spaced(content)
+            shown = spaced if full or len(content) <= LONG else spaced[:LONG] + f" … ({len(content):,} characters)"
             yield _done("←", Text(f"{shown}{wrote}{fault}", style=style))
 
 
@@ -88,6 +90,14 @@ def _done(arrow: str, text: Text) -> RenderableType:
     table.add_column(ratio=1, overflow="fold")
     table.add_row(Text(arrow, style="magenta" if arrow == "→" else "dim"), text)
     return table
+
+
+def _spaced(text: str) -> str:
+    """JSON with spaces between its parts, where lines can break; other text as it is."""
+    try:
+        return json.dumps(orjson.loads(text), ensure_ascii=False)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _arguments(text: str) -> str:
