@@ -17,6 +17,7 @@ from pipeline.filters.finished import finished
 from pipeline.filters.gates import gates
 from pipeline.filters.near_duplicate import near_duplicate
 from pipeline.filters.pass_band import pass_band
+from pipeline.filters.planted import planted
 from pipeline.filters.secrets import redact, secrets
 from pipeline.filters.state import state
 from pipeline.types import Record
@@ -27,7 +28,7 @@ RowFilter = Callable[[Record, RunConfig], str | None]
 RunFilter = Callable[[Record, RowFacts], str | None]
 
 # Secrets come first: a row that holds one is dropped for that, whatever else is wrong with it, and is redacted.
-FILTERS: tuple[RowFilter, ...] = (secrets, finished, state, gates)
+FILTERS: tuple[RowFilter, ...] = (secrets, finished, state, gates, planted)
 # The band comes before copies are looked for, so that no row is given up for the copy of one that is dropped anyway.
 RUN_FILTERS: tuple[Callable[[RunConfig, RunFacts], RunFilter], ...] = (
     domain_quarantined, pass_band, near_duplicate, cap,

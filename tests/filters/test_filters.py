@@ -17,7 +17,7 @@ KEY = "s" + "k-" + "abcDEF0123456789abcDEF0123"  # put together here, so that no
 
 def test_the_order_is_the_documented_one() -> None:
     assert NAMES == (
-        "secrets", "finished", "state", "gates", "domain_quarantined", "pass_band", "near_duplicate", "cap",
+        "secrets", "finished", "state", "gates", "planted", "domain_quarantined", "pass_band", "near_duplicate", "cap",
     )  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def test_the_order_is_the_documented_one() -> None:
         (record(0, by="model", gate=None), None),
         (record(0, by="model", gate=False), "gates"),
         (record(0, passed=False), "gates"),
+        (record(0, mistakes=("wrong_argument",)), "planted"),
+        (record(0, state=False, mistakes=("wrong_argument",)), "state"),
         (record(0, said=f"Your key is {KEY}."), "secrets"),
         (record(0, status="user_failure", said=KEY), "secrets"),
     ],
