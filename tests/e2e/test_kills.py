@@ -94,7 +94,7 @@ def test_kills_of_the_process(clean: Clean, tmp_path: Path) -> None:
 
 
 def test_kills_of_the_parent_and_of_workers(clean: Clean, tmp_path: Path) -> None:
-    storm(tmp_path, clean, kills=4, workers=2, seed=21)
+    storm(tmp_path, clean, kills=3, workers=2, seed=21)
 
 
 @pytest.mark.verify

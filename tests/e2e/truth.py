@@ -41,17 +41,30 @@ def end_of(world: World, trajectory: Trajectory) -> dict[str, list[dict[str, Cel
         environment.close()
 
 
-def changed(world: World, start: Dump, change: Change) -> dict[str, list[dict[str, Cell]]]:
+def changed(world: World, start: Dump, change: Change) -> Dump:
     """All rows at the start with a change made to them, row by row."""
     shapes = world.compiled.shapes
-    by_key = {t: {tuple(row[c] for c in shapes[t].key): dict(row) for row in rows} for t, rows in start.items()}
+    touched = {part.table for parts in (change.inserts, change.updates, change.deletes) for part in parts}
+    by_key = {t: {tuple(row[c] for c in shapes[t].key): dict(row) for row in start[t]} for t in touched}
     for gone in change.deletes:
         del by_key[gone.table][gone.key]
     for cell in change.updates:
         by_key[cell.table][cell.key][cell.column] = cell.after
     for new in change.inserts:
         by_key[new.table][new.key] = dict(new.row)
-    return {table: list(rows.values()) for table, rows in by_key.items()}
+    return {table: list(by_key[table].values()) if table in by_key else rows for table, rows in start.items()}
+
+
+_STARTS: dict[str, dict[str, list[dict[str, Cell]]]] = {}
+
+
+def _start(state: str, world: World) -> Dump:
+    """All rows at the start; a world is read once for its many tasks."""
+    if state not in _STARTS:
+        if len(_STARTS) > 8:
+            _STARTS.clear()
+        _STARTS[state] = read_image(world.plain_image, world.compiled.shapes)
+    return _STARTS[state]
 
 
 class Truth:
@@ -59,7 +72,7 @@ class Truth:
 
     def __init__(self, task: Task, world: World) -> None:
         self._task, self._world = task, world
-        self._start = read_image(world.plain_image, world.compiled.shapes)
+        self._start = _start(world.state, world)
         self._right = [changed(world, self._start, expected.change) for expected in task.expected]
 
     def state_is_right(self, trajectory: Trajectory) -> bool:
