@@ -101,7 +101,7 @@ CREATE TABLE notes (
 ) STRICT;
 CREATE TABLE statements_sent (
   statement_id TEXT PRIMARY KEY, account_id TEXT NOT NULL REFERENCES accounts, from_on TEXT NOT NULL, to_on TEXT NOT NULL,
-  channel TEXT NOT NULL CHECK (channel IN ('post','email')), sent_at TEXT NOT NULL
+  channel TEXT NOT NULL CHECK (channel IN ('post','email')), sent_to TEXT NOT NULL, sent_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE messages (
   message_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL REFERENCES customers, subject TEXT NOT NULL, body TEXT NOT NULL, sent_at TEXT NOT NULL
