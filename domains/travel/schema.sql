@@ -152,6 +152,7 @@ CREATE TABLE payments (
 CREATE INDEX payments_by_method ON payments(payment_method_id);
 CREATE INDEX payments_by_flight ON payments(flight_booking_id);
 CREATE INDEX payments_by_stay ON payments(stay_booking_id);
+CREATE INDEX payments_by_order ON payments(order_id);
 
 -- Nobody is in two places: a customer's trips do not overlap.
 CREATE TRIGGER one_trip_at_a_time BEFORE INSERT ON trips
