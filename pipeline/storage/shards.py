@@ -83,7 +83,9 @@ class RunFolder:
         try:
             found = read_run_file(path) if (path / "run.json").exists() else None
             if found is not None and found.fingerprint != fingerprint:
-                raise another_run(path, found, wanted)
+                if _holds_work(path, found.fingerprint):
+                    raise another_run(path, found, wanted)
+                found = None  # it failed before anything came of it: whoever mended the cause may start again
             _clean(path)
             write_inputs(path, inputs)
             if found is not None:
@@ -264,6 +266,16 @@ class RunFolder:
         for work in self._journals():
             if not uncovered(work, done):
                 self._journal_path(work).unlink(missing_ok=True)
+
+
+def _holds_work(path: Path, fingerprint: str) -> bool:
+    """Whether anything was finished in a run's folder: a commit, or an episode in a journal."""
+    journals = list((path / "_journal").glob("*.jsonl"))
+    if any((path / "_commits").glob("*.json")) or any(read_journal(file, fingerprint).entries for file in journals):
+        return True
+    for file in journals:
+        file.unlink()
+    return False
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -63,6 +63,26 @@ def test_an_input_outside_its_folder_is_a_bug_and_writes_nothing(tmp_path: Path)
     assert not (tmp_path / "run" / "evil").exists()
 
 
+def test_a_run_that_came_to_nothing_gives_way_to_another_config(tmp_path: Path) -> None:
+    with opened(tmp_path / "run", "f1") as folder:
+        (work,) = folder.remaining(4, 1)
+        folder.journal(work).close()  # opened, and nothing written: the cause of the failure came first
+    with opened(tmp_path / "run", "f2") as folder:
+        fill(folder, 4, 1)
+        assert [r.task.index for r in records(folder)] == [0, 1, 2, 3]
+    with pytest.raises(BadInput, match="other settings"):
+        opened(tmp_path / "run", "f1")
+
+
+def test_a_run_with_an_unsealed_episode_does_not_give_way(tmp_path: Path) -> None:
+    with opened(tmp_path / "run", "f1") as folder:
+        (work,) = folder.remaining(4, 1)
+        with folder.journal(work) as journal:
+            journal.append("record", {"index": 0, "attempt": 0})
+    with pytest.raises(BadInput, match="other settings"):
+        opened(tmp_path / "run", "f2")
+
+
 def test_another_config_is_refused_with_every_difference(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with opened(path) as folder:
@@ -116,7 +136,8 @@ def test_the_same_folder_opens_once_in_one_process_too(tmp_path: Path) -> None:
 
 
 def test_a_refused_folder_is_not_held(tmp_path: Path) -> None:
-    opened(tmp_path / "run").close()
+    with opened(tmp_path / "run") as folder:
+        fill(folder, 4, 1)
     with pytest.raises(BadInput, match="other settings"):
         opened(tmp_path / "run", fingerprint="f2")
     opened(tmp_path / "run").close()
