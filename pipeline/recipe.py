@@ -21,8 +21,9 @@ from pipeline.tasks.personas import FILE as PERSONAS
 from pipeline.tasks.personas import parse_personas
 from pipeline.tasks.synthesize import TaskMaker
 from pipeline.types import Persona, Rubric
-from pipeline.world import CompiledDomain, compile_domain, find_domain, load_source, parse_source
+from pipeline.world import CompiledDomain, compile_domain, find_domain, parse_source
 from pipeline.world.generators import NAMES, Names, parse_names
+from pipeline.world.load import name_of, read_files
 
 _FILES = {
     "prompts/system.j2": PROMPT,
@@ -40,12 +41,13 @@ def gather_inputs(config: RunConfig) -> tuple[RunConfig, dict[str, bytes]]:
     files: dict[str, bytes] = {name: path.read_bytes() for name, path in _FILES.items()}
     names: list[str] = []
     for asked in config.domains:
-        source = load_source(find_domain(asked))
-        name = source.domain.name
+        folder = find_domain(asked)
+        read = read_files(folder)
+        name = name_of(folder.name, read)
         if name in names:
             raise BadInput(f"two domains are called {name}", where="--domain")
         names.append(name)
-        files |= {f"domains/{name}/{file}": data for file, data in source.files.items()}
+        files |= {f"domains/{name}/{file}": data for file, data in read.items()}
         files |= {f"rubrics/{file.name}": file.read_bytes() for file in rubric_files(name)}
     return config.model_copy(update={"domains": tuple(names)}), files
 

@@ -81,6 +81,11 @@ def load_domain(folder: Path) -> Domain:
 
 def load_source(folder: Path) -> DomainSource:
     """The domain in a folder, with its lines. Raises BadInput that names file and line of everything wrong."""
+    return parse_source(folder.name, read_files(folder))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files of a domain as they are. Raises BadInput when one is missing or cannot be read."""
     files: dict[str, bytes] = {}
     for name in FILES:
         try:
@@ -94,7 +99,24 @@ def load_source(folder: Path) -> DomainSource:
             ) from None
         except OSError as error:
             raise BadInput(f"cannot be read: {error.strerror}", where=f"{folder.name}/{name}") from None
-    return parse_source(folder.name, files)
+    return files
+
+
+def name_of(folder: str, files: Mapping[str, bytes]) -> str:
+    """What a domain calls itself, from its files. Raises BadInput when domain.yaml is not as it should be."""
+    value, lines = parse_yaml(_text(folder, "domain.yaml", files), f"{folder}/domain.yaml")
+    header: _Header = validate(_Header, value, lines)
+    return header.name
+
+
+def _text(folder: str, name: str, files: Mapping[str, bytes]) -> str:
+    where = f"{folder}/{name}"
+    if len(files[name]) > 2_000_000:
+        raise BadInput("is larger than 2,000,000 bytes", where=where)
+    try:
+        return files[name].decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"is not UTF-8 text: {error.reason} at byte {error.start}", where=where) from None
 
 
 def parse_source(folder: str, files: Mapping[str, bytes]) -> DomainSource:
@@ -102,17 +124,9 @@ def parse_source(folder: str, files: Mapping[str, bytes]) -> DomainSource:
     lines: dict[str, Lines] = {}
     parsed: dict[str, Any] = {}
     for name in FILES:
+        text = _text(folder, name, files)
         where = f"{folder}/{name}"
-        if len(files[name]) > 2_000_000:
-            raise BadInput("is larger than 2,000,000 bytes", where=where)
-        try:
-            text = files[name].decode()
-        except UnicodeDecodeError as error:
-            raise BadInput(f"is not UTF-8 text: {error.reason} at byte {error.start}", where=where) from None
-        if name.endswith(".yaml"):
-            parsed[name], lines[name] = parse_yaml(text, where)
-        else:
-            parsed[name], lines[name] = text, Lines(where)
+        parsed[name], lines[name] = parse_yaml(text, where) if name.endswith(".yaml") else (text, Lines(where))
     header = validate(_Header, parsed["domain.yaml"], lines["domain.yaml"])
     domain = Domain(
         **header.__dict__,
