@@ -118,7 +118,8 @@ BEGIN UPDATE gift_cards SET balance_cents = balance_cents - NEW.amount_cents WHE
 
 -- Where an option would be sent from: the warehouse that has most of it.
 CREATE VIEW sourcing AS
-SELECT sku, warehouse_id, available FROM (SELECT sku, warehouse_id, available, row_number() OVER (PARTITION BY sku ORDER BY available DESC, warehouse_id) AS place FROM stock) WHERE place = 1;
+SELECT k.sku, k.warehouse_id, k.available FROM stock k WHERE NOT EXISTS (SELECT 1 FROM stock o WHERE o.sku = k.sku
+  AND (o.available > k.available OR (o.available = k.available AND o.warehouse_id < k.warehouse_id)));
 -- What a basket comes to, for each way of sending it, with and without each voucher of the customer.
 CREATE VIEW basket_quotes AS
 SELECT b.customer_id, s.shipping, v.voucher_code, b.items_cents, b.bulky,
