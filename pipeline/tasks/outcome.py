@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from engine.types import canonical_json
-from pipeline.domain import Domain, Step
+from pipeline.domain import Domain, Says, Step
+from pipeline.errors import BadInput
 from pipeline.sources import fit, look_up
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.ground import Grounding
@@ -53,9 +55,8 @@ def run_goal(
         for parameter, spec in step.arguments.items():
             source, value = grounding.source(spec, values)
             if source.by == "text":
-                value = render(
-                    source.value, {**grounding.told, **grounding.results}, style="weekday", currency=domain.currency
-                )
+                known = {**grounding.told, **grounding.results}
+                value = _worded(drawn, "the text of a call", (source.value,), known, "", domain.currency)
             elif source.by == "seen" and value in swap:
                 value = swap[value]
             sources[parameter], arguments[parameter] = source, fit(value, tool.parameters.get(parameter, {}))
@@ -82,6 +83,45 @@ def run_goal(
         finds[wanted_name] = grounding.find(wanted_name, values[wanted_name])
     run.plan = run.plan.model_copy(update={"finds": finds})
     return run
+
+
+def check_wording(run: GoalRun, drawn: Drawn, says: Says, today: str, currency: str) -> None:
+    """Raises Drop when the domain's words for a plan cannot be said with what is known when they are due.
+
+    The expert would fall back on a bare line, and nobody would notice.
+    """
+    told, results = run.grounding.told, run.grounding.results
+    steps = run.plan.steps
+    first = next((i for i, step in enumerate(steps) if step.confirm), None)
+    if first is not None:
+        seen = {step.key: results[step.key] for step in steps[:first]}
+        _worded(drawn, "a proposal", says.propose, _known(run.plan, told, seen), today, currency)
+    _worded(drawn, "a report", says.report, _known(run.plan, told, results), today, currency)
+    _worded(drawn, "a refusal", says.decline, _known(run.plan, told, results), today, currency)
+
+
+def _known(plan: Plan, told: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """The names that wording may use, for one who knows these results."""
+    known = {**told, **results}
+    for name, source in plan.finds.items():
+        with suppress(KeyError):
+            known[name] = look_up(source, told, results)
+    return known
+
+
+def _worded(
+    drawn: Drawn, what: str, templates: Sequence[str], known: Mapping[str, Any], today: str, currency: str
+) -> str:
+    """The first of the templates that can be said; "" where there are none. Raises Drop when none can."""
+    problem = ""
+    for template in templates:
+        try:
+            return render(template, known, today=today, currency=currency, loops=True)
+        except BadInput as error:
+            problem = str(error)
+    if problem:
+        raise Drop("wording", f"{drawn.intent.name}: {what} cannot be said: {problem}")
+    return ""
 
 
 def run_plans(

@@ -18,7 +18,7 @@ from pipeline.identity import Rng, content_hash, derive_seed
 from pipeline.reading import reader
 from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
-from pipeline.tasks.outcome import GoalRun, run_plans
+from pipeline.tasks.outcome import GoalRun, check_wording, run_plans
 from pipeline.tasks.reorder import reordered
 from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Task
 from pipeline.wording import render
@@ -174,6 +174,9 @@ class TaskMaker:
             tells[name] = say(rng.choice(how.tell.get(language) or how.tell["en"]))
             asked[name] = how
         pushes = intent.pushes.get(language) or (persona.insists if intent.kind == "refuse" else ())
+        says = intent.says.get(language) or intent.says["en"]
+        for run in runs:
+            check_wording(run, drawn, says, world.today, self.compiled.domain.currency)
         plans = [run.plan for run in runs]
         plans += reordered(world, drawn, runs[0], rng)
         return Goal(
@@ -186,7 +189,7 @@ class TaskMaker:
             tells=tells,
             asked=asked,
             push=rng.choice(pushes) if pushes else None,
-            says=intent.says.get(language) or intent.says["en"],
+            says=says,
             rule=intent.rule,
             plans=tuple(plans),
             success=intent.criteria.success,

@@ -114,6 +114,14 @@ DROPS = {
         ("intents.yaml", "SELECT renewals > (SELECT 0) AND", "SELECT renewals > 9 AND"),
         "check_false",
     ),
+    "a report that cannot be said": (
+        ("intents.yaml", "{{ renewed.due_on | day }}", "{{ renewed.nothing | day }}"),
+        "wording",
+    ),
+    "a proposal of what is not known yet": (
+        ("intents.yaml", "14 days", "{{ renewed.renewals }} days"),
+        "wording",
+    ),
     "a draw with no row": (("intents.yaml", "WHERE l.renewals < 2\n", "WHERE l.renewals < 0\n"), "no_row"),
 }
 
