@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 import pytest
 
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drop
-from pipeline.types import Call, Change
+from pipeline.types import Call
 from pipeline.world import (
     CompiledDomain,
     FinalState,
     SqlEnvironment,
     World,
-    compile_domain,
-    find_domain,
-    load_source,
     populate,
 )
+from tests.domains.worlds import SEEDS, Row, compiled, rows
 
-SEEDS = (0, 7)
-Row = dict[str, Any]
 Made = tuple[str, Row]
 
 
 @pytest.fixture(scope="module")
 def banking() -> CompiledDomain:
-    return compile_domain(load_source(find_domain("banking")))
+    return compiled("banking")
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def world(request: pytest.FixtureRequest, banking: CompiledDomain) -> World:
     return populate(banking, request.param)
-
-
-def rows(world: World, sql: str, **bindings: Any) -> list[Row]:
-    with FinalState(world, Change()) as state:
-        return state.rows(sql, bindings, 20_000)
 
 
 def find(row: Row) -> Made:

@@ -12,27 +12,20 @@ from pipeline.domain import Intent
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import run_plans
-from pipeline.types import Call, Change
-from pipeline.world import CompiledDomain, FinalState, SqlEnvironment, World, compile_domain, find_domain, load_source
+from pipeline.types import Call
+from pipeline.world import CompiledDomain, FinalState, SqlEnvironment, World
 from pipeline.world import populate as make_world
-
-SEEDS = (0, 7)
-Row = dict[str, Any]
+from tests.domains.worlds import SEEDS, Row, compiled, rows
 
 
 @pytest.fixture(scope="module")
 def retail() -> CompiledDomain:
-    return compile_domain(load_source(find_domain("retail")))
+    return compiled("retail")
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def world(request: pytest.FixtureRequest, retail: CompiledDomain) -> World:
     return make_world(retail, request.param)
-
-
-def rows(world: World, sql: str, **bindings: Any) -> list[Row]:
-    with FinalState(world, Change()) as state:
-        return state.rows(sql, bindings, 20_000)
 
 
 # ---------------------------------------------------------------- the shop

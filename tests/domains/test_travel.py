@@ -20,29 +20,19 @@ from pipeline.world import (
     FinalState,
     SqlEnvironment,
     World,
-    compile_domain,
-    find_domain,
-    load_source,
     populate,
 )
-
-SEEDS = (0, 7)
-Row = dict[str, Any]
+from tests.domains.worlds import SEEDS, Row, compiled, rows
 
 
 @pytest.fixture(scope="module")
 def travel() -> CompiledDomain:
-    return compile_domain(load_source(find_domain("travel")))
+    return compiled("travel")
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def world(request: pytest.FixtureRequest, travel: CompiledDomain) -> World:
     return populate(travel, request.param)
-
-
-def rows(world: World, sql: str, **bindings: Any) -> list[Row]:
-    with FinalState(world, Change()) as state:
-        return state.rows(sql, bindings, 20_000)
 
 
 # ---------------------------------------------------------------- the world
