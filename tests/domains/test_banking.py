@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import orjson
 import pytest
 
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drop
-from pipeline.types import Call
 from pipeline.world import (
     CompiledDomain,
-    FinalState,
     SqlEnvironment,
     World,
     populate,
 )
-from tests.domains.worlds import SEEDS, Row, compiled, rows
+from tests.domains.worlds import SEEDS, Row, broken, compiled, rows
 
 Made = tuple[str, Row]
 
@@ -34,25 +30,6 @@ def world(request: pytest.FixtureRequest, banking: CompiledDomain) -> World:
 
 def find(row: Row) -> Made:
     return "find_customer", {"email": row["email"]}
-
-
-def broken(world: World, calls: Sequence[Made], *, confirmed: bool = True) -> set[str]:
-    """The agent's rules that these calls break; `confirmed`: the user said yes before them."""
-    environment = SqlEnvironment(world)
-    made = []
-    for n, (name, arguments) in enumerate(calls):
-        outcome = environment.call(name, arguments)
-        assert outcome.ok, (name, arguments, outcome.error)
-        made.append(
-            Call(
-                index=n, turn=2, actor="agent", call_id=str(n), name=name, arguments=orjson.dumps(arguments).decode(),
-                ok=True, result=outcome.result, error=None, wrote=outcome.wrote,
-            )
-        )  # fmt: skip
-    with FinalState(world, environment.change(), made, [(0, "Please.", False), (1, "Yes.", confirmed)]) as state:
-        assert not state.broken_invariants()
-        rules = world.compiled.domain.rules.items()
-        return {name for name, rule in rules if rule.violated and state.first_row(rule.violated)}
 
 
 # ---------------------------------------------------------------- the world

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import orjson
 import pytest
 
@@ -12,10 +9,9 @@ from pipeline.domain import Intent
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import run_plans
-from pipeline.types import Call
 from pipeline.world import CompiledDomain, FinalState, SqlEnvironment, World
 from pipeline.world import populate as make_world
-from tests.domains.worlds import SEEDS, Row, compiled, rows
+from tests.domains.worlds import SEEDS, Row, called, compiled, rows
 
 
 @pytest.fixture(scope="module")
@@ -75,34 +71,6 @@ def test_orders_are_numbered_in_the_order_of_their_days(world: World) -> None:
 
 
 # ---------------------------------------------------------------- calls, and the rules that they break
-
-
-def called(world: World, calls: Sequence[tuple[str, Row]], *, confirmed: bool = True) -> tuple[set[str], list[Any]]:
-    """The agent's rules that these calls break, and their results; `confirmed`: the user said yes before them."""
-    environment = SqlEnvironment(world)
-    made = []
-    for n, (name, arguments) in enumerate(calls):
-        outcome = environment.call(name, arguments)
-        assert outcome.ok, (name, arguments, outcome.error)
-        made.append(
-            Call(
-                index=n,
-                turn=2,
-                actor="agent",
-                call_id=f"functions.{name}:{n}",
-                name=name,
-                arguments=orjson.dumps(arguments).decode(),
-                ok=True,
-                result=outcome.result,
-                error=None,
-                wrote=outcome.wrote,
-            )
-        )
-    with FinalState(world, environment.change(), made, [(0, "Please.", False), (1, "Yes.", confirmed)]) as state:
-        assert not state.broken_invariants()
-        broken = {n for n, rule in world.compiled.domain.rules.items() if rule.violated and state.check(rule.violated)}
-    environment.close()
-    return broken, [orjson.loads(call.result or "null") for call in made]
 
 
 def broken(world: World, who: Row, *calls: tuple[str, Row], confirmed: bool = True) -> set[str]:

@@ -13,7 +13,7 @@ from pipeline.domain import Intent, Step
 from pipeline.identity import Rng
 from pipeline.sources import fit
 from pipeline.tasks.draw import Drawer, Drawn, Drop
-from pipeline.types import Call, Change
+from pipeline.types import Change
 from pipeline.wording import render
 from pipeline.world import (
     CompiledDomain,
@@ -22,7 +22,7 @@ from pipeline.world import (
     World,
     populate,
 )
-from tests.domains.worlds import SEEDS, Row, compiled, rows
+from tests.domains.worlds import SEEDS, Row, broken, compiled, rows
 
 
 @pytest.fixture(scope="module")
@@ -171,35 +171,6 @@ def test_the_policy_states_every_rule_and_no_other(travel: CompiledDomain) -> No
     refused = [intent.rule for intent in travel.domain.intents if intent.kind == "refuse"]
     by_agent = [rule for rule in refused if rule and travel.domain.rules[rule].by == "agent"]
     assert 2 * len(by_agent) >= len(refused)
-
-
-def broken(world: World, calls: Sequence[tuple[str, Row]], *, confirmed: bool = True) -> set[str]:
-    """The agent's rules that these calls break; `confirmed`: the user said yes before them."""
-    environment = SqlEnvironment(world)
-    made = []
-    for n, (name, arguments) in enumerate(calls):
-        outcome = environment.call(name, arguments)
-        assert outcome.ok, (name, arguments, outcome.error)
-        made.append(
-            Call(
-                index=n,
-                turn=2,
-                actor="agent",
-                call_id=f"functions.{name}:{n}",
-                name=name,
-                arguments=orjson.dumps(arguments).decode(),
-                ok=True,
-                result=outcome.result,
-                error=None,
-                wrote=outcome.wrote,
-            )
-        )
-    with FinalState(world, environment.change(), made, [(0, "Please.", False), (1, "Yes.", confirmed)]) as state:
-        return {
-            name
-            for name, rule in world.compiled.domain.rules.items()
-            if rule.violated and state.first_row(rule.violated)
-        }
 
 
 FOUND = (
