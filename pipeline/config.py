@@ -45,6 +45,10 @@ class RunConfig(Frozen):
         "clarify": 2,
         "refuse": 2,
         "question": 2,
+        "irrelevant": 1,
+        "recover": 2,
+        "change_of_mind": 1,
+        "dual_control": 2,
     }
     limits: Limits = Limits()
     near_duplicate: float = Field(0.9, gt=0, le=1)  # Jaccard similarity from which a row counts as a copy

@@ -19,7 +19,8 @@ Disclosure = Literal["opening", "asked", "never"]
 Kind = Literal[
     "fulfil", "several", "clarify", "refuse", "irrelevant", "recover", "change_of_mind", "question", "dual_control"
 ]
-INTENT_KINDS = ("fulfil", "clarify", "refuse", "question")
+INTENT_KINDS = ("fulfil", "clarify", "refuse", "irrelevant", "question", "dual_control")
+"""What an intent may be; the other kinds are made of these: several requests, a fault, a change of mind."""
 ByLanguage = dict[str, tuple[str, ...]]
 """Templates by language code; the engine picks one of them by seed."""
 
@@ -42,11 +43,34 @@ class Returns(Frozen):
 
 
 class Example(Frozen):
-    """A call drawn from the populated state and what must come of it: `ok` or the text of a refusal."""
+    """A call drawn from the populated state and what must come of it: `ok` or the text of a refusal.
+
+    `then`: SQL that must hold after a call that is `ok`, bound to what was drawn and to the call's arguments.
+    """
 
     arguments: dict[str, Any]
     expect: str
     draw: str | None = None
+    then: str | None = None
+
+    @model_validator(mode="after")
+    def _then(self) -> Example:
+        if self.then is not None and self.expect != "ok":
+            raise ValueError("`then:` says what holds after a call that is ok; a refused call changes nothing")
+        return self
+
+
+class Asked(Frozen):
+    """How something is asked for and told: a fact of the user, or what a tool of the user's own shows.
+
+    `about`: words by which the scripted user knows that this is meant; `ask`: how the expert asks;
+    `tell`: how the user answers (the fact as `{{ name }}`, with a reading filter where it is a date, time or amount;
+    for a tool, fields of its result).
+    """
+
+    about: tuple[str, ...] = Field(min_length=1)
+    ask: ByLanguage
+    tell: ByLanguage
 
 
 class Tool(Frozen):
@@ -59,6 +83,13 @@ class Tool(Frozen):
     effects: tuple[str, ...] = ()
     returns: Returns
     examples: tuple[Example, ...] = ()
+    asked: Asked | None = None  # actor: user: how the agent asks for it, and how the user tells what came of it
+
+    @model_validator(mode="after")
+    def _hands(self) -> Tool:
+        if (self.actor == "user") != (self.asked is not None):
+            raise ValueError("a tool with `actor: user` says in `asked:` how the agent asks for it; other tools do not")
+        return self
 
     @field_validator("returns", mode="before")
     @classmethod
@@ -193,24 +224,24 @@ class Step(Frozen):
         return value
 
 
-class Asked(Frozen):
-    """How a fact is asked for and told.
-
-    `about`: words by which the scripted user knows that this fact is meant; `ask`: how the expert asks;
-    `tell`: how the user answers (the fact as `{{ name }}`, with a reading filter where it is a date, time or amount).
-    """
-
-    about: tuple[str, ...] = Field(min_length=1)
-    ask: ByLanguage
-    tell: ByLanguage
-
-
 class Says(Frozen):
     """The expert's wording, templates over what it was told (`{{ fact }}`) and saw (`{{ as.field }}`)."""
 
     propose: tuple[str, ...] = ()  # what it is about to do, asking for the user's word
     report: tuple[str, ...] = ()  # what it did or found, with every required answer
     decline: tuple[str, ...] = ()  # why it will not (refuse intents)
+
+
+class ChangeOfMind(Frozen):
+    """What the user says first and takes back when asked for their word. The intent's own values are the final ones.
+
+    `first`: fact told in the opening → the drawn value that the opening says instead; `draw`: further draws for it;
+    `says`: how the user changes their mind, told with the final values of these facts.
+    """
+
+    first: dict[str, str] = Field(min_length=1)
+    draw: dict[str, Draw] = {}
+    says: ByLanguage
 
 
 class IntentCriteria(Frozen):
@@ -227,6 +258,8 @@ class Intent(Frozen):
     gold: tuple[Step, ...]
     alternatives: tuple[tuple[Step, ...], ...] = Field(default=(), alias="or")
     rule: str | None = None  # refuse: the policy's rule that forbids it
+    forbidden: tuple[Step, ...] = ()  # refuse: the calls that would do what the user asks for
+    change_of_mind: ChangeOfMind | None = None  # fulfil, clarify: the task of that kind which can be made of it
     answers: tuple[str, ...] = ()
     mentions: dict[str, tuple[str, ...]] = {}
     allow: tuple[str, ...] = ()
@@ -247,6 +280,14 @@ class Intent(Frozen):
                 raise ValueError(f"fact {name!r} is told when asked, but `asked:` does not say how")
         if self.kind == "refuse" and self.rule is None:
             raise ValueError("a refuse intent names the `rule:` that forbids it")
+        if self.forbidden and self.kind != "refuse":
+            raise ValueError("`forbidden:` are the calls that a refuse intent asks for")
+        if self.change_of_mind is not None:
+            if self.kind not in ("fulfil", "clarify"):
+                raise ValueError("a mind is changed about something to be done: fulfil or clarify")
+            for name in self.change_of_mind.first:
+                if self.facts.get(name) != "opening":
+                    raise ValueError(f"change_of_mind: {name!r} is not told in the opening, so it cannot be taken back")
         if self.kind == "clarify" and "asked" not in self.facts.values():
             raise ValueError("a clarify intent has a fact that must be asked for")
         return self

@@ -122,14 +122,34 @@ class Source(Frozen):
     value: Any = None
 
 
+class Proof(Frozen):
+    """A look-up that shows whether a write took effect, for when its acknowledgement is lost.
+
+    The write took effect iff a row of the look-up's result (an object counts as its one row) holds `row`'s cells.
+    `fields`: field of the write's own result → column of that row where the same value is seen.
+    """
+
+    tool: str
+    arguments: dict[str, Source]
+    row: dict[str, Source]
+    fields: dict[str, str] = {}
+
+
 class PlanStep(Frozen):
-    """A call of a right plan, with where each argument comes from. `key` names its result within the plan."""
+    """A call of a right plan, with where each argument comes from. `key` names its result within the plan.
+
+    `actor` user: it is the user who makes the call, asked by the agent, and tells what came of it.
+    `proof`: how an agent finds out whether a write without acknowledgement took effect; None where nothing shows it.
+    """
 
     key: str
     tool: str
     arguments: dict[str, Source]
     writes: bool
     confirm: bool
+    actor: Literal["agent", "user"] = "agent"
+    lists: bool = False  # its result was a list of two or more: a page of it can be cut short
+    proof: Proof | None = None
 
 
 class Plan(Frozen):
@@ -155,16 +175,19 @@ class Goal(Frozen):
     tells: dict[str, str] = {}  # fact → the user's words when asked
     asked: dict[str, Asked] = {}
     push: str | None = None
+    turn: str | None = None  # change of mind: what the user says when first asked for their word
     says: Says = Says()
     rule: str | None = None
     plans: tuple[Plan, ...] = Field(min_length=1)
+    forbidden: Plan | None = None  # refuse: the calls that would do what is asked; refused ones among them
+    answers: tuple[str, ...] = ()  # labels of what must be told, for an expert that tells it wrong on purpose
     success: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
 
     def for_expert(self) -> Goal:
         """The structure of the goal without the draw and without the user's side of the story."""
-        return self.model_copy(update={"values": {}, "opening": "", "tells": {}, "push": None})
+        return self.model_copy(update={"values": {}, "opening": "", "tells": {}, "push": None, "turn": None})
 
 
 class Answer(Frozen):
@@ -225,8 +248,15 @@ class DroppedTask(Frozen):
 # ---------------------------------------------------------------- episodes and trajectories
 
 
+class PlannedFault(Frozen):
+    """A fault that is to strike the first call of a tool that can show it."""
+
+    tool: str
+    kind: FaultKind
+
+
 class Episode(Frozen):
-    """One attempt at a task; `episode_id` and `seed` follow from task and attempt."""
+    """One attempt at a task; `episode_id` and `seed` follow from task and attempt. `faults` are to strike."""
 
     episode_id: str
     task: Task
@@ -234,6 +264,7 @@ class Episode(Frozen):
     seed: int
     agent_spec: str
     mistake_rate: float = 0.0
+    faults: tuple[PlannedFault, ...] = ()
 
 
 class Call(Frozen):

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import orjson
 
@@ -23,7 +24,7 @@ from pipeline.types import Call, Episode, FaultKind, StopReason, Trajectory
 from pipeline.wording import render
 from pipeline.world import Environment, Outcome, World
 from pipeline.world.change import state_after
-from pipeline.world.faults import draw_fault
+from pipeline.world.faults import Faults
 from pipeline.world.functions import weekday
 
 PROMPT = Path(__file__).with_name("system.j2")
@@ -51,17 +52,15 @@ def system_prompt(domain: Domain, today: str, template: str | None = None) -> st
 class _Recorder:
     """The conversation so far, its calls, and how both grow."""
 
-    def __init__(
-        self, episode: Episode, environment: Environment, limits: Limits, faults: Mapping[FaultKind, float]
-    ) -> None:
+    def __init__(self, environment: Environment, limits: Limits, faults: Faults) -> None:
         self.messages: list[Message] = []
         self.calls: list[Call] = []
         self.turns = self.malformed = self.prompt_tokens = self.completion_tokens = 0
-        self._episode, self._environment, self._limits, self._faults = episode, environment, limits, faults
+        self._environment, self._limits, self._faults = environment, limits, faults
 
     def execute(self, call: ToolCall) -> None:
         """Run one call and record it; its result is the next message."""
-        fault = draw_fault(self._episode.seed, len(self.calls), self._faults)
+        fault = self._faults.due(len(self.calls), call.name)
         try:
             arguments = orjson.loads(call.arguments)
             if not isinstance(arguments, dict):
@@ -70,12 +69,25 @@ class _Recorder:
         except ValueError as error:  # JSON of another shape, or no JSON
             text = f"The arguments are not a JSON object: {error}"
             outcome = Outcome(None, text, False, self._environment.state_hash(), None, True)
+        self._faults.struck(call.name, outcome.fault)
         self.malformed += outcome.malformed
+        self._record("agent", call, outcome)
+        content = outcome.result if outcome.error is None else orjson.dumps({"error": outcome.error}).decode()
+        self.messages.append(Message.model_construct(role="tool", content=content, tool_calls=(), tool_call_id=call.id))
+
+    def hands(self, name: str, arguments: Mapping[str, Any]) -> Outcome:
+        """Make a call of the user's own. It is recorded, and no message: the agent hears of it what the user says."""
+        outcome = self._environment.call(name, arguments, actor="user")
+        call = ToolCall(id=f"user.{name}:{len(self.calls)}", name=name, arguments=orjson.dumps(arguments).decode())
+        self._record("user", call, outcome)
+        return outcome
+
+    def _record(self, actor: Literal["agent", "user"], call: ToolCall, outcome: Outcome) -> None:
         self.calls.append(
             Call.model_construct(
                 index=len(self.calls),
                 turn=self.turns,
-                actor="agent",
+                actor=actor,
                 call_id=call.id,
                 name=call.name,
                 arguments=call.arguments,
@@ -88,8 +100,6 @@ class _Recorder:
                 state_hash=outcome.state_hash,
             )
         )
-        content = outcome.result if outcome.error is None else orjson.dumps({"error": outcome.error}).decode()
-        self.messages.append(Message.model_construct(role="tool", content=content, tool_calls=(), tool_call_id=call.id))
 
     def limit(self) -> StopReason | None:
         """The limit that was reached, if one was."""
@@ -112,8 +122,11 @@ async def run_episode(
     user_name: str = "scripted",
     faults: Mapping[FaultKind, float] | None = None,
 ) -> Trajectory:
-    """Play one episode to its end. Raises only for bugs of ours; every other failure is the trajectory's status."""
-    recorder = _Recorder(episode, environment, limits, faults or {})
+    """Play one episode to its end. Raises only for bugs of ours; every other failure is the trajectory's status.
+
+    `faults`: chance per call of faults at random, beside those that are planned for the episode.
+    """
+    recorder = _Recorder(environment, limits, Faults(episode.seed, episode.faults, faults))
     tools = [tool.wire() for tool in environment.tools()]
     status: Status = "ok"
     failure: str | None = None
@@ -165,7 +178,7 @@ async def _turn(recorder: _Recorder, agent: Agent, user: User) -> StopReason | N
         await asyncio.sleep(0)  # let the others in: lumps of work are what costs throughput
     if completion.message.tool_calls:
         return recorder.limit()
-    reply = await user.reply(recorder.messages)
+    reply = await user.reply(recorder.messages, recorder.hands)
     if reply is None:
         return "user_done"
     recorder.messages.append(Message.model_construct(role="user", content=reply, tool_calls=(), tool_call_id=None))

@@ -8,21 +8,28 @@ a question is about, whether it is being asked for its word, whether it was refu
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from engine.types import Message
 from pipeline.identity import Rng
 from pipeline.types import Goal, Task
 from pipeline.wording import fold, say_day
+from pipeline.world import Outcome
+
+Hands = Callable[[str, Mapping[str, Any]], Outcome]
+"""Makes a call of one of the user's own tools, by name and arguments."""
 
 
 class User(Protocol):
-    """The other side of a conversation. `reply` is the user's next message, or None when they are done."""
+    """The other side of a conversation. `reply` is the user's next message, or None when they are done.
+
+    On the way to it the user may do something with their own tools, by `hands`.
+    """
 
     def opening(self) -> str: ...
 
-    async def reply(self, messages: Sequence[Message]) -> str | None: ...
+    async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None: ...
 
 
 _SENTENCE = re.compile(r"(?<=[.!?…:])\s+|\n+")
@@ -80,7 +87,7 @@ class ScriptedUser:
         """The first message."""
         return self._goal.opening
 
-    async def reply(self, messages: Sequence[Message]) -> str | None:
+    async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None:
         """The answer to the agent's last message, or None when nothing is left to want."""
         text = fold((messages[-1].content or "").replace("’", "'")) or ""
         questions = [s for s in _SENTENCE.split(text) if s.endswith("?") or _REQUEST.search(s)]

@@ -13,6 +13,7 @@ from pipeline.config import Limits
 from pipeline.errors import DomainDefect, InfraFailure, UserFailure
 from pipeline.recipe import Recipe
 from pipeline.rollout import run_episode
+from pipeline.rollout.user import Hands
 from pipeline.stages import episode_of, play
 from pipeline.types import FaultKind, Mistake, Trajectory
 from pipeline.world import SqlEnvironment
@@ -43,12 +44,12 @@ class Silent:
     def opening(self) -> str:
         return "Hello."
 
-    async def reply(self, messages: Sequence[Message]) -> str | None:
+    async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None:
         return None
 
 
 class Talkative(Silent):
-    async def reply(self, messages: Sequence[Message]) -> str | None:
+    async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None:
         return "Go on."
 
 

@@ -10,11 +10,16 @@ from engine.types import Message
 from pipeline.identity import Rng
 from pipeline.judging.speech import confirms
 from pipeline.rollout import ScriptedUser
+from pipeline.world import Outcome
 from tests.rollout.conftest import Find
 
 
+def no_hands(name: str, arguments: object) -> Outcome:
+    raise AssertionError(f"this user has no tool {name}")
+
+
 def answer(user: ScriptedUser, text: str) -> str | None:
-    return asyncio.run(user.reply([Message(role="assistant", content=text)]))
+    return asyncio.run(user.reply([Message(role="assistant", content=text)], no_hands))
 
 
 @pytest.fixture
