@@ -160,6 +160,17 @@ class Plan(Frozen):
     finds: dict[str, Source] = {}
 
 
+class Reversal(Frozen):
+    """A change of mind: `first` is what the opening says of some facts, `says` how it is taken back.
+
+    It is said when the user is first asked for their word; `templates` are all ways to say it.
+    """
+
+    first: dict[str, Cell]
+    says: str
+    templates: tuple[str, ...]
+
+
 class Goal(Frozen):
     """One intent as one task has it: what the user wants, knows and says, and the plans that are right.
 
@@ -175,7 +186,7 @@ class Goal(Frozen):
     tells: dict[str, str] = {}  # fact → the user's words when asked
     asked: dict[str, Asked] = {}
     push: str | None = None
-    turn: str | None = None  # change of mind: what the user says when first asked for their word
+    reversal: Reversal | None = None  # the user will change their mind
     says: Says = Says()
     rule: str | None = None
     plans: tuple[Plan, ...] = Field(min_length=1)
@@ -187,7 +198,8 @@ class Goal(Frozen):
 
     def for_expert(self) -> Goal:
         """The structure of the goal without the draw and without the user's side of the story."""
-        return self.model_copy(update={"values": {}, "opening": "", "tells": {}, "push": None, "turn": None})
+        mind = self.reversal and self.reversal.model_copy(update={"says": "", "first": {}})
+        return self.model_copy(update={"values": {}, "opening": "", "tells": {}, "push": None, "reversal": mind})
 
 
 class Answer(Frozen):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from engine.types import canonical_json
-from pipeline.domain import Domain, Says, Step
+from pipeline.domain import Domain, Says, Step, Tool
 from pipeline.errors import BadInput
 from pipeline.sources import fit, look_up
 from pipeline.tasks.draw import Drawn, Drop
@@ -37,11 +37,14 @@ def run_goal(
     name: str,
     steps: Sequence[Step],
     instead: Mapping[str, Cell],
+    *,
+    forbidden: bool = False,
 ) -> GoalRun:
     """Execute one plan of one goal, tracing every argument.
 
     `instead`: for each name with several accepted values, the one to take: an argument that was seen and is any of
-    them becomes it. Raises Drop when a call is refused or a value cannot be traced.
+    them becomes it. Raises Drop when a call is refused or a value cannot be traced. `forbidden`: the plan is what a
+    refuse intent asks for, so it may end with a call that is refused.
     """
     values = drawn.values
     grounding = Grounding(drawn.told(), drawn.choices)
@@ -60,15 +63,22 @@ def run_goal(
             elif source.by == "seen" and value in swap:
                 value = swap[value]
             sources[parameter], arguments[parameter] = source, fit(value, tool.parameters.get(parameter, {}))
-        outcome = environment.call(step.tool, arguments)
+        outcome = environment.call(step.tool, arguments, actor=tool.actor)
+        planned.append(
+            PlanStep(
+                key=key, tool=step.tool, arguments=sources,
+                writes=bool(tool.effects), confirm=tool.confirm, actor=tool.actor,
+            )
+        )  # fmt: skip
+        if outcome.result is None and forbidden:
+            break
         if outcome.result is None:
             raise Drop("gold_refused", f"{drawn.intent.name}/{name}: {step.tool}({arguments}): {outcome.error}")
         calls.append((step.tool, canonical_json(arguments), outcome))
-        grounding.saw(key, step.tool, orjson.loads(outcome.result))
-        planned.append(
-            PlanStep(key=key, tool=step.tool, arguments=sources, writes=bool(tool.effects), confirm=tool.confirm)
-        )
+        grounding.saw(key, step.tool, _heard(tool, orjson.loads(outcome.result)))
     run = GoalRun(Plan(name=name, steps=tuple(planned)), grounding, calls=calls)
+    if forbidden:
+        return run
     finds = {}
     says = drawn.intent.says.values()
     wanted = {n for s in says for text in (*s.propose, *s.report, *s.decline) for n in names_in(text)}
@@ -83,6 +93,14 @@ def run_goal(
         finds[wanted_name] = grounding.find(wanted_name, values[wanted_name])
     run.plan = run.plan.model_copy(update={"finds": finds})
     return run
+
+
+def _heard(tool: Tool, result: Any) -> Any:
+    """What the agent gets to know of a result: all of it, or what a user tells of their own tool's."""
+    if tool.asked is None:
+        return result
+    told = {name for ways in tool.asked.tell.values() for text in ways for name in names_in(text)}
+    return {name: value for name, value in result.items() if name in told}
 
 
 def check_wording(run: GoalRun, drawn: Drawn, says: Says, today: str, currency: str) -> None:
