@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.types import Source
-from pipeline.wording import fold, names_in
+from pipeline.types import Proof, Source
+from pipeline.wording import fold, names_in, render
 
 
 def same(a: Any, b: Any) -> bool:
@@ -74,3 +74,44 @@ def fit(value: Any, schema: Mapping[str, Any]) -> Any:
     if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+def fill(
+    sources: Mapping[str, Source],
+    parameters: Mapping[str, Mapping[str, Any]],
+    told: Mapping[str, Any],
+    results: Mapping[str, Any],
+    currency: str,
+) -> dict[str, Any]:
+    """The arguments of a planned call, in the order of the tool's parameters, for one who knows `told` and `results`.
+
+    Raises KeyError when a value is not known, BadInput when a text cannot be written.
+    """
+    values = {}
+    for name, schema in parameters.items():
+        if name in sources:
+            source = sources[name]
+            if source.by == "text":
+                value: Any = render(source.value, {**told, **results}, currency=currency)
+            else:
+                value = look_up(source, told, results)
+            values[name] = fit(value, schema)
+    return values
+
+
+# ---------------------------------------------------------------- proofs of a write
+
+
+def rows_of(result: Any) -> list[dict[str, Any]]:
+    """The rows that a look-up's result shows: its elements, or itself and the elements of its lists."""
+    if isinstance(result, list):
+        return [row for row in result if isinstance(row, dict)]
+    if not isinstance(result, dict):
+        return []
+    inner = [row for value in result.values() if isinstance(value, list) for row in value if isinstance(row, dict)]
+    return [result, *inner]
+
+
+def shown(proof: Proof, row: Mapping[str, Any], told: Mapping[str, Any], results: Mapping[str, Any]) -> bool:
+    """Whether a row of a proof's look-up shows that the write took effect. Raises KeyError as `look_up` does."""
+    return all(c in row and same(row[c], look_up(source, told, results)) for c, source in proof.row.items())

@@ -126,13 +126,15 @@ class Proof(Frozen):
     """A look-up that shows whether a write took effect, for when its acknowledgement is lost.
 
     The write took effect iff a row of the look-up's result (an object counts as its one row) holds `row`'s cells.
-    `fields`: field of the write's own result → column of that row where the same value is seen.
+    `fields`: field of the write's own result → column of that row where the same value is seen. `whole`: they are
+    all that the rest of the plan and what is said of it need of that result.
     """
 
     tool: str
     arguments: dict[str, Source]
     row: dict[str, Source]
     fields: dict[str, str] = {}
+    whole: bool = False
 
 
 class PlanStep(Frozen):

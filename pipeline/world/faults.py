@@ -12,7 +12,7 @@ from typing import Any, get_args
 import orjson
 
 from pipeline.identity import Rng, derive_seed
-from pipeline.types import FaultKind, PlannedFault
+from pipeline.types import FaultKind, Goal, PlannedFault, PlanStep
 
 ERRORS: dict[FaultKind, str] = {
     "timeout": "The request timed out.",
@@ -21,6 +21,8 @@ ERRORS: dict[FaultKind, str] = {
     "transient": "The service is temporarily unavailable (503).",
 }
 NO_EFFECT: frozenset[FaultKind] = frozenset({"timeout", "rate_limit", "transient"})
+ON_WRITES = 0.8  # share of recover tasks with writes in which a write is struck: what is hard is a write in doubt
+TWICE = 0.25  # share in which a second fault strikes, at another tool
 
 
 def draw_fault(seed: int, index: int, rates: Mapping[FaultKind, float]) -> FaultKind | None:
@@ -32,6 +34,46 @@ def draw_fault(seed: int, index: int, rates: Mapping[FaultKind, float]) -> Fault
         if rng.chance(rates.get(kind, 0.0)):
             return kind
     return None
+
+
+def plan_faults(goals: Sequence[Goal], rng: Rng) -> tuple[PlannedFault, ...]:
+    """One fault, now and then two, out of those that a careful agent can recover from on the way to these goals."""
+    able = [fault for goal in goals for fault in _able(goal)]
+    writes = {s.tool for goal in goals for plan in goal.plans for s in plan.steps if s.writes}
+    planned: list[PlannedFault] = []
+    count = 1 + rng.chance(TWICE)
+    while able and len(planned) < count:
+        hard = [fault for fault in able if fault.tool in writes]
+        rest = [fault for fault in able if fault.tool not in writes]
+        among = hard if hard and (not rest or rng.chance(ON_WRITES)) else rest
+        kind = rng.choice(sorted({fault.kind for fault in among}))  # by kind: hardly a step can show the rarer ones
+        planned.append(rng.choice([fault for fault in among if fault.kind == kind]))
+        able = [fault for fault in able if fault.tool != planned[-1].tool]
+    return tuple(planned)
+
+
+def _able(goal: Goal) -> list[PlannedFault]:
+    """The faults that can strike whichever right plan is followed, and leave it possible to end well."""
+    plans = [[step for step in plan.steps if step.actor == "agent"] for plan in goal.plans]
+    tools = dict.fromkeys(step.tool for step in plans[0])
+    found = []
+    for tool in tools:
+        of_tool = [[step for step in steps if step.tool == tool] for steps in plans]
+        kinds = [set.intersection(*map(_shows, steps)) if steps else set() for steps in of_tool]
+        lists = all(any(step.lists for step in steps) for steps in of_tool)
+        common = set.intersection(*kinds) | ({"truncated"} if lists else set())
+        found += [PlannedFault(tool=tool, kind=kind) for kind in get_args(FaultKind) if kind in common]
+    return found
+
+
+def _shows(step: PlanStep) -> set[FaultKind]:
+    """The faults from which one recovers at this call: a write in doubt needs a look-up that tells."""
+    kinds: set[FaultKind] = {"rate_limit", "transient"}
+    if not step.writes or step.proof is not None:
+        kinds.add("timeout")
+    if step.proof is not None and step.proof.whole:
+        kinds.add("lost_ack")
+    return kinds
 
 
 class Faults:
