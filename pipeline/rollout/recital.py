@@ -17,7 +17,7 @@ from pipeline.config import Limits
 from pipeline.rollout.loop import run_episode
 from pipeline.rollout.user import Hands
 from pipeline.types import Episode, Mistake, PlannedFault, Trajectory
-from pipeline.world import SqlEnvironment, World
+from pipeline.world import Outcome, SqlEnvironment, World
 
 Spell = Callable[[str, Sequence[Message]], str]
 WIDE = Limits(turns=1000, calls=1000, malformed=100)  # a recital ends where it was written to end
@@ -55,14 +55,16 @@ def recite(
     *,
     prompt: str,
     spell: Spell | None = None,
+    heard: Callable[[Outcome], None] | None = None,
     faults: Sequence[PlannedFault] = (),
     shift: int = 0,
 ) -> Trajectory:
     """The trajectory of a written conversation. It begins with a user's turn, and ends where the turns end.
 
-    `faults`: in place of the episode's own. `shift`: as in `SqlEnvironment`.
+    `heard`: told what came of each call of the user's own, which no message shows. `faults`: in place of the episode's
+    own. `shift`: as in `SqlEnvironment`.
     """
-    speaker = _Reciter(list(turns), spell or (lambda text, _: text))
+    speaker = _Reciter(list(turns), spell or (lambda text, _: text), heard or (lambda _: None))
     environment = SqlEnvironment(world, shift=shift)
     played = episode.model_copy(update={"faults": tuple(faults)})
     try:
@@ -76,11 +78,11 @@ class _Reciter:
 
     mistakes: tuple[Mistake, ...] = ()
 
-    def __init__(self, turns: list[Turn], spell: Spell) -> None:
-        self._turns, self._spell, self._made = turns, spell, 0
+    def __init__(self, turns: list[Turn], spell: Spell, heard: Callable[[Outcome], None]) -> None:
+        self._turns, self._spell, self._heard, self._made = turns, spell, heard, 0
 
     def opening(self) -> str:
-        return self._take("user").text or ""
+        return self._spell(self._take("user").text or "", ())
 
     async def act(self, messages: Sequence[Message]) -> Completion:
         turn = self._take("assistant")
@@ -97,7 +99,7 @@ class _Reciter:
             return None
         turn = self._take("user")
         for name, arguments in turn.calls:
-            hands(name, orjson.loads(self._spell(arguments, messages)))
+            self._heard(hands(name, orjson.loads(self._spell(arguments, messages))))
         return self._spell(turn.text or "", messages)
 
     def _take(self, role: str) -> Turn:
