@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.check.oracle import same_outcome
 from pipeline.judging.state import match_change, state_verdict
 from pipeline.types import Cell, CellUpdate, Change, Expected, RowDelete, RowInsert
 from tests.judging.build import SHAPES, Reader, booking, mail, meal, passenger
-from tests.judging.oracle import same_outcome
 
 START: dict[str, list[dict[str, Cell]]] = {
     "bookings": [booking(f"B{i}", "old").row for i in range(2)],

@@ -1,17 +1,25 @@
-"""Are two final states the same outcome? Slow, by full dumps and brute force: a second opinion on the state verdict.
+"""What really became of an episode, found out slowly and without the verdict under test: a second opinion.
 
-It knows nothing of net changes, propagation or search order. It takes all rows at the start, all rows after the
-expected plan and all rows after the episode, tries every way to pair the new rows of one with the new rows of the
-other, renames the ids accordingly and compares the two states row by row and cell by cell. Tests use it to decide
-whether a planted mistake took effect.
+It knows nothing of net changes, propagation or search order. It takes all rows at the start, all rows after a right
+plan and all rows after the episode, tries every way to pair the new rows of one with the new rows of the other,
+renames the ids accordingly and compares the two states row by row and cell by cell. Whether an answer was told it finds
+out by looking for its spellings in what the agent said. Admission asks it whether a mutant that passes is equivalent;
+tests ask it whether a planted mistake took effect.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
-from pipeline.types import Answer, Cell, TableShape
+import orjson
+
+from pipeline.types import Answer, Cell, Change, TableShape, Task, Trajectory
+from pipeline.wording import say_clock, say_count, say_day, say_money
+from pipeline.world import SqlEnvironment, World
+from pipeline.world.dump import read_rows
 
 Row = Mapping[str, Cell]
 Dump = Mapping[str, Sequence[Row]]
@@ -35,8 +43,11 @@ def same_outcome(
 
     `mentions` and `holds`: what texts must hold, as in `Expected.mentions`; a value that is a new id is renamed.
     """
-    states = [_by_key(dump, shapes) for dump in (start, expected, actual)]
-    return any(_same(*states, pairing, shapes, allow, mentions, holds) for pairing in _pairings(*states, shapes))
+    old, want, have = (_by_key(dump, shapes) for dump in (start, expected, actual))
+    return any(
+        _same(old, want, have, pairing, shapes, allow, mentions, holds)
+        for pairing in _pairings(old, want, have, shapes)
+    )
 
 
 def _by_key(dump: Dump, shapes: Mapping[str, TableShape]) -> dict[str, dict[Key, Row]]:
@@ -155,3 +166,104 @@ def _cell(shape: TableShape, column: str, want: Cell, have: Cell) -> bool:
 def _bare(text: str) -> str:
     letters = [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
     return " ".join("".join(letters).casefold().split())
+
+
+# ---------------------------------------------------------------- an episode against the right outcomes
+
+
+class Truth:
+    """The right outcomes of a task, and whether an episode came to one of them."""
+
+    def __init__(self, task: Task, world: World, start: Dump | None = None) -> None:
+        """`start`: all rows of the world, where somebody has read them already."""
+        self._task, self._world = task, world
+        self._given = start
+
+    @cached_property
+    def _start(self) -> Dump:
+        return self._given or read_rows(self._world.plain_image, self._world.compiled.shapes)
+
+    @cached_property
+    def _right(self) -> list[Dump]:
+        return [changed(self._world, self._start, expected.change) for expected in self._task.expected]
+
+    def state_is_right(self, trajectory: Trajectory) -> bool:
+        """Whether the final state is a right one, and nothing was written where nothing should be."""
+        end, shapes, allow = end_of(self._world, trajectory), self._world.compiled.shapes, self._task.allow
+        for expected, right in zip(self._task.expected, self._right, strict=True):
+            if expected.change.empty and any(call.wrote for call in trajectory.calls):
+                continue
+            if same_outcome(self._start, right, end, shapes, allow, expected.mentions, self._stands_in):
+                return True
+        return False
+
+    def was_told(self, trajectory: Trajectory) -> bool:
+        """Whether every answer of a right outcome occurs in what the agent said."""
+        said = "\n".join(m.content or "" for m in trajectory.messages if m.role == "assistant")
+        results = "\n".join(call.result or "" for call in trajectory.calls)
+        return any(
+            all(
+                # the number of a new row differs from run to run: then what the run itself made is to be told
+                self._stands_in(answer, said) or (answer.new_in is not None and _told_new(answer, said, results))
+                for answer in expected.answers
+            )
+            for expected in self._task.expected
+        )
+
+    def _stands_in(self, answer: Answer, text: str) -> bool:
+        return any(place(spelling).search(text) for spelling in spellings(answer, self._world.today) if spelling)
+
+
+def end_of(world: World, trajectory: Trajectory) -> Dump:
+    """All rows after the episode's calls, executed again."""
+    environment = SqlEnvironment(world)
+    try:
+        for call in trajectory.calls:
+            environment.call(call.name, orjson.loads(call.arguments), actor=call.actor, fault=call.fault)
+        return read_rows(environment.snapshot()[0], world.compiled.shapes)
+    finally:
+        environment.close()
+
+
+def changed(world: World, start: Dump, change: Change) -> Dump:
+    """All rows at the start with a change made to them, row by row."""
+    shapes = world.compiled.shapes
+    touched = {part.table for parts in (change.inserts, change.updates, change.deletes) for part in parts}
+    by_key: dict[str, dict[Key, dict[str, Cell]]] = {
+        t: {tuple(row[c] for c in shapes[t].key): dict(row) for row in start[t]} for t in touched
+    }
+    for gone in change.deletes:
+        del by_key[gone.table][gone.key]
+    for cell in change.updates:
+        by_key[cell.table][cell.key][cell.column] = cell.after
+    for new in change.inserts:
+        by_key[new.table][new.key] = dict(new.row)
+    return {table: list(by_key[table].values()) if table in by_key else rows for table, rows in start.items()}
+
+
+def place(spelling: str) -> re.Pattern[str]:
+    """Where a spelling stands as a whole, not as a part of a longer number or word: 88.00 is not in 188.00."""
+    return re.compile(rf"(?<!\w)(?<!\d[.,]){re.escape(spelling)}(?!\w)(?![.,]\d)")
+
+
+def spellings(answer: Answer, today: str) -> list[str]:
+    """The ways in which an answer's value is usually written; for values of one form, in one order."""
+    value = answer.value
+    out = [str(value)]
+    if answer.money and isinstance(value, int):
+        money = say_money(abs(value), "")  # what is paid back is a credit, said without a sign
+        return [money, money.replace(",", ""), money.removesuffix(".00")]
+    if isinstance(value, int):
+        return [*out, say_count(value), say_count(value).capitalize(), f"{value:,}"]
+    if isinstance(value, str) and len(value) >= 10 and value[4:5] == value[7:8] == "-":
+        out += [say_day(value, style, today) for style in ("day_month", "month_day", "weekday")]
+        if len(value) >= 16:
+            out += [value[11:16], *(say_clock(value[:16], style) for style in ("iso", "month_day"))]
+    elif isinstance(value, str) and len(value) == 5 and value[2] == ":":
+        out += [say_clock(value, style) for style in ("iso", "month_day")]
+    return out
+
+
+def _told_new(answer: Answer, said: str, results: str) -> bool:
+    stem = str(answer.value).rstrip("0123456789")
+    return any(word.strip('",.;:()[]{}') in said for word in results.split('"') if word.startswith(stem))
