@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from pipeline.check.examples import tries
 from pipeline.check.refusal import Refusal
 from pipeline.check.subject import Found, Subject
-from pipeline.check.worlds import example_arguments
 from pipeline.domain import Tool
 from pipeline.errors import DomainDefect
 from pipeline.identity import Rng
@@ -36,7 +36,7 @@ def random_calls(subject: Subject) -> Found:
     seen = [_cells(subject, n) for n in range(len(subject.worlds))]
     ok = [
         [
-            (tool.name, list(example_arguments(subject, tool, example, (i, k), 6)))
+            (tool.name, list(tries(subject, tool, example, (i, k), 6)))
             for k, example in enumerate(tool.examples)
             if example.expect == "ok"
         ]
@@ -52,7 +52,7 @@ def random_calls(subject: Subject) -> Found:
         try:
             for _ in range(SEQUENCE):
                 i = rng.below(len(tools))
-                good = [a for _, drawn in ok[i] for a, drawer in drawn if drawer.world is world]
+                good = [case.arguments for _, drawn in ok[i] for case in drawn if case.drawer.world is world]
                 arguments = _arguments(tools[i], rng, pool, world.today, good)
                 try:
                     outcome = environment.call(tools[i].name, arguments, actor=tools[i].actor)

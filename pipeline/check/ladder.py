@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.check.examples import examples
 from pipeline.check.hunt import random_calls
 from pipeline.check.parse import parse
 from pipeline.check.prepare import prepare
@@ -18,8 +19,9 @@ from pipeline.check.refusal import Refusal
 from pipeline.check.repeat import deterministic
 from pipeline.check.stories import readable
 from pipeline.check.subject import Found, Subject
+from pipeline.check.survivors import survivors
 from pipeline.check.trials import grounded, intents
-from pipeline.check.worlds import examples, populated
+from pipeline.check.worlds import populated
 
 RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
     ("parse", parse),
@@ -30,6 +32,7 @@ RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
     ("intents", intents),
     ("grounded", grounded),
     ("readable", readable),
+    ("mutation", survivors),
     ("deterministic", deterministic),
     ("reach", reach),
 )

@@ -48,16 +48,17 @@ def _examples(subject: Subject) -> Iterator[Refusal]:
 
 
 def _steps(subject: Subject) -> Iterator[Refusal]:
-    """Gold calls: the tool exists, it is the agent's, it takes these arguments and gets all that it requires."""
+    """Planned calls: the tool exists, takes these arguments and gets all that it requires; whose it is fits."""
     tools = [tool.name for tool in subject.domain.tools]
-    for _, intent, plan, path, step, tool in steps_of(subject.domain):
+    for _, intent, plan, path, step, tool in steps_of(subject.domain, forbidden=True):
         where = subject.at("intents.yaml", *path)
         what = f"{intent.name}/{plan}: {step.tool}"
         if tool is None:
             yield Refusal(where, RUNG, f"{what}: there is no such tool", _known(tools))
             continue
-        if tool.actor != "agent":
-            yield Refusal(where, RUNG, f"{what}: only the user has this tool", "Plan calls of the agent's tools.")
+        if tool.actor != "agent" and intent.kind != "dual_control":
+            remedy = "Plan calls of the agent's tools, or make it `kind: dual_control`."
+            yield Refusal(where, RUNG, f"{what}: only the user has this tool", remedy)
         for stranger in sorted(set(step.arguments) - set(tool.parameters)):
             place = subject.at("intents.yaml", *path, stranger)
             yield Refusal(place, RUNG, f"{what} has no parameter {stranger!r}", _known(tool.parameters))
@@ -84,13 +85,22 @@ def _intent(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
         for twice in sorted({a for a in saved if saved.count(a) > 1}):
             yield Refusal(at(*path), RUNG, f"{intent.name}/{name}: two results are called {twice!r}", "Rename one.")
     tools = {tool.name: tool for tool in domain.tools}
+    if intent.rule is not None and intent.kind != "refuse":
+        what = f"{intent.name}: only a refuse intent has a rule"
+        yield Refusal(at("rule"), RUNG, what, "Take it out, or make it `kind: refuse`.")
+    for n, (name, path, steps) in enumerate(plans_of(intent)):
+        if intent.kind == "dual_control" and all(tools[s.tool].actor == "agent" for s in steps if s.tool in tools):
+            what = f"{intent.name}/{name}: no call of it is the user's own"
+            remedy = "Plan a call of a tool with `actor: user`" + (", or take the plan out." if n else ".")
+            yield Refusal(at(*path), RUNG, what, remedy)
     confirms = any(t.confirm for steps in intent.plans for s in steps if (t := tools.get(s.tool)) is not None)
-    wants = {"decline": intent.kind == "refuse", "report": intent.kind != "refuse", "propose": confirms}
+    declines = intent.kind in ("refuse", "irrelevant")
+    wants = {"decline": declines, "report": not declines, "propose": confirms}
     says = intent.says.get("en")
     for part, wanted in wants.items():
         if wanted and (says is None or not getattr(says, part)):
             because = {
-                "decline": "a refuse intent says no",
+                "decline": f"{'an' if intent.kind == 'irrelevant' else 'a'} {intent.kind} intent says no",
                 "report": "the user waits for what came of it",
                 "propose": "a call with `confirm: true` waits for the user's word",
             }[part]

@@ -28,6 +28,7 @@ def prepare(subject: Subject) -> Found:
         return Found("", refusals_of(error, RUNG, where=subject.folder.name, remedy="Mend the statement or its name."))
     bench = _Bench(subject)
     refusals: list[Refusal] = []
+    subject.types = bench.types()
     try:
         refusals += _population(subject, bench)
         refusals += _rules(subject, bench)
@@ -54,6 +55,9 @@ class _Bench:
 
     def close(self) -> None:
         self._bench.close()
+
+    def types(self) -> dict[str, dict[str, str]]:
+        return self._bench.types()
 
     def prepare(
         self,
@@ -132,6 +136,11 @@ def _examples(subject: Subject, bench: _Bench) -> list[Refusal]:
                         where = subject.at("tools.yaml", i, "examples", k, "arguments", name)
                         what = f"{tool.name}: the example draws no ${wanted}"
                         refusals.append(Refusal(where, RUNG, what, f"It draws: {', '.join(columns) or 'nothing'}."))
+            if example.then is not None:
+                where = subject.at("tools.yaml", i, "examples", k, "then")
+                known = {*columns, *tool.parameters, *BOUND}
+                what = f"{tool.name}: what must hold then"
+                bench.prepare(example.then, where, what, refusals, known=known, logs=True)
     return refusals
 
 

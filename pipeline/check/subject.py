@@ -33,6 +33,7 @@ class Subject:
     folder: Path
     source: DomainSource = field(init=False)  # from parse on
     compiled: CompiledDomain = field(init=False)  # from prepare on
+    types: dict[str, dict[str, str]] = field(init=False)  # from prepare on: table → column → TEXT or INTEGER
     drawers: list[Drawer] = field(init=False)  # from populate on: one a world
     trials: list[Trial] = field(init=False)  # from intents on
     rows: dict[tuple[int, int, int], list[dict[str, Any]]] = field(default_factory=dict)  # drawn for examples
@@ -66,12 +67,18 @@ def plans_of(intent: Intent) -> Iterator[tuple[str, tuple[str | int, ...], tuple
 
 
 def steps_of(
-    domain: Domain,
+    domain: Domain, *, forbidden: bool = False
 ) -> Iterator[tuple[int, Intent, str, tuple[str | int, ...], Step, Tool | None]]:
-    """Every step of every plan: (intent number, intent, plan, path of the call, step, its tool if there is one)."""
+    """Every step of every right plan: (intent number, intent, plan, path of the call, step, its tool if there is one).
+
+    `forbidden`: also of what refuse intents ask for.
+    """
     tools = {tool.name: tool for tool in domain.tools}
     for i, intent in enumerate(domain.intents):
-        for name, path, steps in plans_of(intent):
+        plans = list(plans_of(intent))
+        if forbidden:
+            plans.append(("forbidden", ("forbidden",), intent.forbidden))
+        for name, path, steps in plans:
             for k, step in enumerate(steps):
                 yield i, intent, name, (i, *path, k, step.tool), step, tools.get(step.tool)
 

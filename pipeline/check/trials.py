@@ -27,6 +27,7 @@ from pipeline.world import Environment, FinalState, Outcome, SqlEnvironment, Wor
 
 DRAWS = 4  # draws of each intent in each world
 YIELD = 0.25  # share of draws that must come to something; a task maker redraws, but not for ever
+QUIET = ("refuse", "irrelevant", "question")  # kinds of intent that change nothing
 LATER = ("ungrounded", "unreadable")  # reasons that rungs further up speak of
 
 
@@ -48,7 +49,7 @@ class Recorder:
             Call(
                 index=len(self.calls),
                 turn=len(self.calls) + 1,
-                actor="agent",
+                actor="user" if actor == "user" else "agent",
                 call_id=str(len(self.calls)),
                 name=name,
                 arguments=canonical_json(arguments),
@@ -197,12 +198,13 @@ def _effects(
     """What one executed plan shows that it should not, each with a key."""
     intent = trial.intent
     writes = [call for call in run.calls if call.wrote]
-    if intent.kind in ("refuse", "question"):
+    kind = ("an " if intent.kind == "irrelevant" else "a ") + intent.kind
+    if intent.kind in QUIET:
         if writes:
-            what = f"{name}: {writes[0].name} writes, and a {intent.kind} intent changes nothing"
+            what = f"{name}: {writes[0].name} writes, and {kind} intent changes nothing"
             yield f"{name} writes", refuse(what, "Take the call out, or make it another kind of intent.", *path)
         if intent.checks:
-            what = f"a {intent.kind} intent has no checks: nothing changes"
+            what = f"{kind} intent has no checks: nothing changes"
             yield "has checks", refuse(what, "Take the checks out: `answers` and `rule` say it.", "checks")
         if intent.kind == "refuse":
             rule = trial.drawer.world.compiled.domain.rules[intent.rule or ""]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.errors import DomainDefect
 from pipeline.world.access import Access, describe, guard, vet
+from pipeline.world.change import quoted
 from pipeline.world.compile import CompiledDomain, apply_schema
 from pipeline.world.populate import LOG_SCHEMA
 from pipeline.world.world import LOG_TABLES
@@ -28,7 +29,7 @@ class Workbench:
     """The schema of one domain with no rows in it, and the tables of the log beside it."""
 
     def __init__(self, compiled: CompiledDomain) -> None:
-        self._relations = compiled.relations
+        self._relations, self.tables = compiled.relations, tuple(compiled.shapes)
         self._connection = apply_schema(compiled.source)
         self._connection.executescript(LOG_SCHEMA)
 
@@ -52,6 +53,14 @@ class Workbench:
         finally:
             self._connection.set_authorizer(None)
         return Prepared(frozenset(names), columns, frozenset(access.read))
+
+    def types(self) -> dict[str, dict[str, str]]:
+        """The type of each column (TEXT or INTEGER), by table."""
+        types = {}
+        for table in self.tables:
+            rows = self._connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
+            types[table] = {row[1]: "TEXT" if row[2] == "TEXT" else "INTEGER" for row in rows}
+        return types
 
     def close(self) -> None:
         self._connection.close()

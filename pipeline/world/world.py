@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.world.compile import CompiledDomain
@@ -34,3 +34,9 @@ class World:
     def verdicts(self) -> Pool:
         """Databases in which final states are looked at."""
         return Pool(self.plain_image, self.compiled.relations | LOG_TABLES, writes=False, reverse=self.reverse)
+
+    def under(self, compiled: CompiledDomain) -> World:
+        """The same rows under other tools of the same schema; its databases are shared, which saves opening them."""
+        other = replace(self, compiled=compiled)
+        other.__dict__.update(episodes=self.episodes, verdicts=self.verdicts)
+        return other
