@@ -4,7 +4,7 @@ The task is made as a run makes it, the words and calls are the case's, the call
 is the program's. What the case says of the draw is filled in when it is due, with what had been seen by then.
 
 `python -m pipeline.trust.truth DOMAIN [CASE]` (a name or a folder) prints each case's verdict against its label; with
-CASE, the conversation and how it was judged.
+CASE, the conversation and how it was judged. With an intent's name it shows what the first seeds draw.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import WORLD_TASKS, RunConfig
+from pipeline.domain import Kind
 from pipeline.errors import BadInput, Exit, ToolworldsError, Unverified
 from pipeline.identity import content_hash, derive_seed
 from pipeline.judging.rubric import domain_rubric
@@ -96,22 +97,28 @@ class Bench:
         return Tried(case, task, trajectory, verdict)
 
     def _task(self, cases: Cases, number: int) -> tuple[Task, World]:
-        """The task of a case, in the first world that has what it needs."""
+        """The task of a case."""
         case = cases.cases[number]
-        known = {intent.name: intent for intent in self.compiled.domain.intents}
+        known = {intent.name for intent in self.compiled.domain.intents}
         for name in case.intents:
             if name not in known:
                 raise BadInput(f"there is no intent {name!r}", where=cases.at(number, "intent"))
-        kind = case.kind or (known[case.intents[0]].kind if len(case.intents) == 1 else "several")
+        try:
+            return self.task(case.intents, case.seed, case.kind)
+        except BadInput as error:
+            raise BadInput(error.what, where=cases.at(number, "seed"), remedy=error.remedy) from None
+
+    def task(self, intents: Sequence[str], seed: int, kind: Kind | None = None) -> tuple[Task, World]:
+        """A draw of these intents, in the first world that has what they need. Raises BadInput when none has."""
+        own = self.compiled.domain.intent(intents[0]).kind if len(intents) == 1 else "several"
         detail = ""
         for n in range(WORLDS):
             drawer = self._drawer(n)
-            task = self._maker.of(drawer, kind, case.intents, case.seed)
+            task = self._maker.of(drawer, kind or own, intents, seed)
             if isinstance(task, Task):
                 return task, drawer.world
             detail = task.detail
-        remedy = "Choose another seed, or intents that one person can have."
-        raise BadInput(f"no task comes of it: {detail}", where=cases.at(number, "seed"), remedy=remedy)
+        raise BadInput(f"no task comes of it: {detail}", remedy="Choose another seed, or intents that fit one person.")
 
 
 def bench_of(folder: Path) -> Bench:
@@ -161,44 +168,69 @@ def _called(call: Call) -> str:
 
 
 def main(arguments: Sequence[str]) -> Exit:
-    """Print the cases of a domain, or one of them at length. Raises Unverified when one is not as labelled."""
+    """Print the cases of a domain, one of them at length, or draws of an intent.
+
+    Raises Unverified when a verdict is not as labelled, or a case does not fit the domain any more.
+    """
     if not 1 <= len(arguments) <= 2:
-        raise BadInput("say which domain", remedy="For example: python -m pipeline.trust.truth travel [case]")
+        remedy = "For example: python -m pipeline.trust.truth travel [case or intent]"
+        raise BadInput("say which domain", remedy=remedy)
     bench = bench_of(find_domain(arguments[0]))
-    domain = bench.compiled.domain.name
-    file = truth_file(domain)
-    if file is None:
-        raise BadInput(f"{domain} has no hand-checked cases", remedy=f"They stand in tests/truth/{domain}.yaml.")
-    cases = load_cases(file)
+    domain = bench.compiled.domain
     only = arguments[1] if len(arguments) == 2 else None
+    if only in {intent.name for intent in domain.intents}:
+        print(*_draws(bench, str(only)), sep="\n")
+        return Exit.COMPLETE
+    file = truth_file(domain.name)
+    if file is None:
+        where = f"tests/truth/{domain.name}.yaml"
+        raise BadInput(
+            f"{domain.name} has no hand-checked cases", where=where, remedy="Write some: see trust/cases.py."
+        )
+    cases = load_cases(file)
     names = [case.name for case in cases.cases]
     if only is not None and only not in names:
-        raise BadInput(f"there is no case {only!r}", where=file.name, remedy=f"There are: {', '.join(names)}.")
-    wrong = stale = 0
-    for number, name in enumerate(names):
-        if only is not None and name != only:
-            continue
-        try:
-            tried = bench.play(cases, number)
-        except BadInput as error:
-            stale += 1
-            print(f"STALE  {error}")
-            continue
-        wrong += not tried.as_labelled and tried.case.miss is None
-        if only is not None:
-            print(f"{tried.task.kind}; draw: {dict(tried.task.goals[0].values)}")
-            print(*conversation(tried.trajectory), sep="\n")
-        verdict = "pass" if tried.passed else "fail"
-        mark = "ok" if tried.as_labelled else "miss" if tried.case.miss is not None else "WRONG"
-        print(f"{mark:<6} {name}: label {tried.case.label}, verdict {verdict}")
-        if only is not None or not tried.as_labelled:
-            for line in why(tried):
-                print(f"         {line}")
+        raise BadInput(f"there is no case or intent {only!r}", where=file.name, remedy=f"Cases: {', '.join(names)}.")
+    asked = [number for number, name in enumerate(names) if only in (None, name)]
+    wrong = sum([_tell(bench, cases, number, whole=only is not None) for number in asked])
     passes = sum(case.label == "pass" for case in cases.cases)
-    print(f"{len(names)} cases, {passes} to pass; {wrong} not as labelled, {stale} that do not fit the domain")
-    if wrong or stale:
-        raise Unverified(f"{wrong + stale} cases of {domain} are to be looked at")
+    print(f"{len(asked)} of {len(names)} cases ({passes} to pass) played: {wrong} to be looked at")
+    if wrong:
+        raise Unverified(f"{wrong} cases of {domain.name} are to be looked at")
     return Exit.COMPLETE
+
+
+def _tell(bench: Bench, cases: Cases, number: int, *, whole: bool) -> bool:
+    """Print how one case went. True when it is to be looked at: stale, or judged in a way that nobody explains."""
+    try:
+        tried = bench.play(cases, number)
+    except BadInput as error:
+        print(f"STALE  {error}")
+        return True
+    case = tried.case
+    if whole:
+        print(*(f"draw   {goal.intent}: {dict(goal.values)}" for goal in tried.task.goals), sep="\n")
+        print(*conversation(tried.trajectory), sep="\n")
+    mark = "ok" if tried.as_labelled else "miss" if case.miss is not None else "WRONG"
+    print(f"{mark:<6} {case.name}: label {case.label}, verdict {'pass' if tried.passed else 'fail'}")
+    if whole or not tried.as_labelled:
+        print(*(f"         {line}\n" for line in why(tried)), sep="", end="")
+    return mark == "WRONG"
+
+
+def _draws(bench: Bench, intent: str) -> Iterator[str]:
+    """What the first seeds draw of an intent, and the user's words for it."""
+    for seed in range(6):
+        try:
+            task, _ = bench.task([intent], seed)
+        except BadInput as error:
+            yield f"seed {seed}: {error.what}"
+            continue
+        goal = task.goals[0]
+        yield f"seed {seed}: {dict(goal.values)}\n    opening: {goal.opening}"
+        yield from (f"    tell:{fact}: {words}" for fact, words in goal.tells.items())
+        if goal.push is not None:
+            yield f"    push: {goal.push}"
 
 
 if __name__ == "__main__":
