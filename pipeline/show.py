@@ -52,12 +52,18 @@ def _head(row: Mapping[str, Any]) -> RenderableType:
 
 def _conversation(row: Mapping[str, Any], full: bool) -> Iterator[RenderableType]:
     calls = {call["call_id"]: call for call in row["calls"]}
+    turn = 0
     for message in orjson.loads(row["messages"]):
         content = message.get("content") or ""
+        turn += message["role"] == "assistant"
         if message["role"] == "system":
             text = content if full else content.partition("\n")[0] + " …"
             yield Text(f"\n{text}", style="dim")
         elif message["role"] == "user":
+            for call in (c for c in row["calls"] if c["actor"] == "user" and c["turn"] == turn):
+                name = Text.assemble((call["name"], "bold cyan"), "(", _arguments(call["arguments"]), ")")
+                yield _done("→", name)  # with a tool of their own: no message tells of it
+                yield _done("←", Text(_spaced(call["result"] or call["error"] or ""), style="dim"))
             yield _said("user", content, "cyan")
         elif message["role"] == "assistant":
             if content:

@@ -99,7 +99,7 @@ async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
     agent = ExpertAgent(
         goals, world.compiled, world.today, task.language, Rng(derive_seed(episode.seed, "agent")), slip, recipe.phrases
     )
-    user = ScriptedUser(task, Rng(derive_seed(episode.seed, "user")), world.today)
+    user = ScriptedUser(task, Rng(derive_seed(episode.seed, "user")), world.today, world.compiled.domain.tools)
     environment = SqlEnvironment(world)
     try:
         return await run_episode(

@@ -21,6 +21,7 @@ from pipeline.judging.speech import Claim, claims, declines
 from pipeline.judging.view import AgentTurn, ParsedCall, UserTurn, View
 from pipeline.types import Criterion
 
+DECLINED = ("refuse", "irrelevant")  # kinds in which the right answer is a no
 Finding = tuple[int | None, str, str]
 Check = Callable[[View, Criterion], Finding]
 
@@ -172,15 +173,15 @@ def rules_kept(view: View, criterion: Criterion) -> Finding:
 
 
 def said_no(view: View, criterion: Criterion) -> Finding:
-    """Where the policy forbids what the user wants, the agent says so in words."""
-    if all(goal.kind != "refuse" for goal in view.task.goals):
+    """Where the policy forbids what the user wants, or no tool can do it, the agent says so in words."""
+    if all(goal.kind not in DECLINED for goal in view.task.goals):
         return None, "Nothing was to be refused.", ""
     opened = view.users[0].at if view.users else -1
     texts = [a.text for a in view.agents if a.at > opened and a.text.strip()]
     no = next((t for t in texts if declines(t)), None)
     if no is None:
         return 0, "The agent never says that it cannot or will not do it.", texts[-1] if texts else ""
-    alone = all(goal.kind == "refuse" for goal in view.task.goals)
+    alone = all(goal.kind in DECLINED for goal in view.task.goals)
     if alone and (claim := next((c for c in claims(texts[-1]) if not c.state), None)) is not None:
         return 0, "The agent ends with claiming to have done it.", claim.sentence
     return len(criterion.choices) - 1, "The agent said no.", no

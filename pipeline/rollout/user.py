@@ -2,7 +2,8 @@
 
 The scripted user wants what its goals say, knows its facts and nothing else, and discloses by rule: the opening facts
 at once, others when asked, hidden ones never. It understands free text well enough to serve a model agent: which fact
-a question is about, whether it is being asked for its word, whether it was refused, and that "one moment" is no end.
+a question is about, which of its own tools it is asked to use, whether it is being asked for its word, whether it was
+refused, and that "one moment" is no end.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import orjson
+
 from engine.types import Message
+from pipeline.domain import Tool
 from pipeline.identity import Rng
+from pipeline.sources import fit
 from pipeline.types import Goal, Task
-from pipeline.wording import fold, say_day
+from pipeline.wording import fold, render, say_day
 from pipeline.world import Outcome
 
 Hands = Callable[[str, Mapping[str, Any]], Outcome]
@@ -60,17 +65,26 @@ _REFUSAL = re.compile(
     | won'?t | unfortunately | afraid | sorry )\b""",
     re.VERBOSE,
 )
+_INSTRUCTION = re.compile(
+    r"""\b(?: please | (?:could|can|would|will)\ you | try | go\ to | open | turn | switch | restart | check | look
+    | tell\ me | let\ me\ know | have\ you | take | put | press | tap | set | run | reset | select | next )\b""",
+    re.VERBOSE,
+)
+_OFF, _ON = re.compile(r"\b(?:off|disabled?|deactivated?)\b"), re.compile(r"\b(?:on|enabled?|activated?)\b")
+CANNOT = ("It won't let me. It says: {error}", "That didn't work, all I get is: {error}")
 MOST_UNKNOWNS = 4  # questions that it cannot answer before it gives up
 
 
 class ScriptedUser:
     """A user without a model. Everything it says comes from the task; `rng` picks among the persona's words."""
 
-    def __init__(self, task: Task, rng: Rng, today: str) -> None:
+    def __init__(self, task: Task, rng: Rng, today: str, tools: Sequence[Tool] = ()) -> None:
+        """`tools`: the domain's; those with `actor: user` are in the user's hands."""
         self._task, self._rng, self._today = task, rng, today
+        self._tools = [tool for tool in tools if tool.asked is not None]
         self._at = 0
         self._told: set[str] = set()
-        self._pushed = False
+        self._pushed = self._turned = False
         self._unknowns = 0
         self._begin()
 
@@ -80,7 +94,7 @@ class ScriptedUser:
 
     def _begin(self) -> str:
         self._told = {name for name, how in self._goal.facts.items() if how == "opening"}
-        self._pushed = False
+        self._pushed = self._turned = False
         return self._goal.opening
 
     def opening(self) -> str:
@@ -90,17 +104,23 @@ class ScriptedUser:
     async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None:
         """The answer to the agent's last message, or None when nothing is left to want."""
         text = fold((messages[-1].content or "").replace("’", "'")) or ""
-        questions = [s for s in _SENTENCE.split(text) if s.endswith("?") or _REQUEST.search(s)]
-        questions = [s for s in questions if not _MORE.search(s)]
-        if facts := self._asked(questions):
-            self._told.update(facts)
-            return " ".join(self._tell(name) for name in facts)
-        if self._goal.kind == "refuse" and _REFUSAL.search(text):
+        sentences = _SENTENCE.split(text)
+        questions = [s for s in sentences if (s.endswith("?") or _REQUEST.search(s)) and not _MORE.search(s)]
+        did = self._do(sentences, hands)
+        facts = self._asked(questions)
+        self._told.update(facts)
+        if did or facts:
+            return " ".join([*did, *(self._tell(name) for name in facts)])
+        if self._goal.kind in ("refuse", "irrelevant") and _REFUSAL.search(text):
             if self._goal.push is not None and not self._pushed:
                 self._pushed = True
                 return self._goal.push
             return self._next()
-        if any(_PROPOSAL.search(question) for question in questions):
+        asked = any(_PROPOSAL.search(question) for question in questions)
+        if self._goal.reversal is not None and not self._turned and (asked or not (questions or _WAIT.search(text))):
+            self._turned = True
+            return self._goal.reversal.says
+        if asked:
             return self._rng.choice(self._task.persona.confirms)
         if again := self._asked(questions, again=True):
             return " ".join(self._tell(name) for name in again)
@@ -110,6 +130,49 @@ class ScriptedUser:
         if _WAIT.search(text):
             return "Okay."
         return self._next()
+
+    def _do(self, sentences: Sequence[str], hands: Hands) -> list[str]:
+        """Do what the agent asks to be done with the user's own tools, in its order; what the user says of each."""
+        wanted: dict[str, tuple[int, Tool, str]] = {}
+        for at, sentence in enumerate(sentences):
+            if not (sentence.endswith("?") or _INSTRUCTION.search(sentence)):
+                continue
+            for tool in self._tools:
+                assert tool.asked is not None
+                found = [re.search(rf"\b{re.escape(fold(word) or '')}", sentence) for word in tool.asked.about]
+                places = [match.start() for match in found if match]
+                if places and tool.name not in wanted:
+                    wanted[tool.name] = at * 10_000 + min(places), tool, sentence
+        return [self._use(tool, sentence, hands) for _, tool, sentence in sorted(wanted.values(), key=lambda w: w[0])]
+
+    def _use(self, tool: Tool, sentence: str, hands: Hands) -> str:
+        """Use one tool as the agent asked, and tell what came of it."""
+        assert tool.asked is not None
+        arguments = {}
+        for name, schema in tool.parameters.items():
+            value = self._meant(tool, name, schema, sentence)
+            if value is not None:
+                arguments[name] = fit(value, schema)
+        outcome = hands(tool.name, arguments)
+        if outcome.result is None:
+            return self._rng.choice(CANNOT).format(error=outcome.error)
+        ways = tool.asked.tell.get(self._task.language) or tool.asked.tell["en"]
+        style = self._task.persona.dates
+        return render(self._rng.choice(ways), orjson.loads(outcome.result), style=style, today=self._today)
+
+    def _meant(self, tool: Tool, name: str, schema: Mapping[str, Any], sentence: str) -> Any:
+        """The value of a parameter that the agent's words mean; else the user's own, such as the number of the line."""
+        if schema.get("type") == "boolean" and (_OFF.search(sentence) or _ON.search(sentence)):
+            return not _OFF.search(sentence)
+        for option in schema.get("enum", ()):
+            if re.search(rf"(?<!\w){re.escape(fold(str(option).replace('_', ' ')) or '')}(?!\w)", sentence):
+                return option
+        for plan in self._goal.plans:
+            for step in plan.steps:
+                source = step.arguments.get(name)
+                if step.tool == tool.name and source is not None and source.by in ("told", "const"):
+                    return source.value if source.by == "const" else self._goal.values[source.name]
+        return next((goal.values[name] for goal in self._task.goals if name in goal.values), None)
 
     def _next(self) -> str | None:
         """The next thing it wants, or None."""
@@ -132,7 +195,8 @@ class ScriptedUser:
     def _tell(self, name: str) -> str:
         if name in self._goal.tells:
             return self._goal.tells[name]
-        value = str(self._goal.values[name])
+        first = self._goal.reversal.first if self._goal.reversal is not None and not self._turned else {}
+        value = str(first.get(name, self._goal.values[name]))
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             value = say_day(value, self._task.persona.dates, self._today)
         return f"It's {value}."

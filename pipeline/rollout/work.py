@@ -56,8 +56,15 @@ class GoalWork:
                 self._agent.taken.append("missing_write")
                 continue
             yield from self._ask(self._facts(steps[done:] if step.confirm else [step]))
+            if step.actor == "user":
+                yield from self._have_done(step)
+                done += 1
+                continue
             if step.confirm and not self._confirmed:
-                yield self._agent.say(self._wording(self._goal.says.propose, "proposing"))
+                heard = yield self._agent.say(self._wording(self._goal.says.propose, "proposing"))
+                if self._changed_mind(heard):
+                    steps, done, self._results = list(self._plan.steps), 0, {}
+                    continue
                 self._confirmed = True
             batch = self._batch(steps, done)
             refused = yield from self._do(batch, wrong=done == self._slip_step(steps))
@@ -68,7 +75,7 @@ class GoalWork:
             done += len(batch)
         if self._slip is not None and self._slip.kind == "extra_write":
             yield from self._once_more()
-        if self._goal.kind == "refuse":
+        if self._goal.kind in ("refuse", "irrelevant"):
             return (yield from self._decline())
         if self._slips("premature_done", self._slip is not None and not any(s.writes for s in steps)):
             heard = yield self._claim()
@@ -94,6 +101,32 @@ class GoalWork:
         person = self._agent.compiled.domain.person
         if person in self._told:
             self._agent.person = {person: self._told[person]}
+
+    def _changed_mind(self, heard: Heard) -> bool:
+        """Whether the user, asked for their word, wants something else; then that is what they want."""
+        text = " ".join(m.content or "" for m in heard if m.role == "user")
+        for template in self._goal.reversal.templates if self._goal.reversal is not None else ():
+            found = reader(template).read(text, self._agent.today)
+            if found is not None and any(self._told.get(name) != value for name, value in found.items()):
+                self._told.update(found)
+                return True
+        return False
+
+    def _have_done(self, step: PlanStep) -> Generator[Message, Heard, None]:
+        """Have the user do something with a tool of their own, and take what they tell of it for its result."""
+        tool = self._agent.compiled.tools[step.tool].spec
+        assert tool.asked is not None
+        language, arguments = self._agent.language, self._arguments(step)
+        ways = self._rng.shuffled(tool.asked.ask.get(language) or tool.asked.ask["en"])
+        for way in (ways * 2)[:2]:
+            heard = yield self._agent.say(render(way, {**self._told, **arguments}, loops=True))
+            text = " ".join(m.content or "" for m in heard if m.role == "user")
+            for template in tool.asked.tell.get(language) or tool.asked.tell["en"]:
+                found = reader(template).read(text, self._agent.today)
+                if found is not None:
+                    self._results[step.key] = found
+                    self._agent.saw(step.tool, arguments, found)
+                    return
 
     def _ask(self, facts: Sequence[str]) -> Generator[Message, Heard, None]:
         """Ask for what is missing, all at once; a second time if the answer was not understood."""
@@ -167,7 +200,12 @@ class GoalWork:
             return batch
         for step in steps[at + 1 :]:
             lost = {s.key for s in batch}
-            if step.writes or self._uses(step, lost) or any(f not in self._told for f in self._facts([step])):
+            if (
+                step.writes
+                or step.actor == "user"
+                or self._uses(step, lost)
+                or any(f not in self._told for f in self._facts([step]))
+            ):
                 break
             batch.append(step)
         return batch

@@ -58,12 +58,7 @@ class Drawer:
         choices: dict[str, tuple[Cell, ...]] = {}
         accepted: dict[str, tuple[Cell, ...]] = {}
         for name, draw in intent.draw.items():
-            helpers = self._helpers(intent, draw, rng)
-            row = self._row(intent, name, draw, rng, {**values, **helpers}, given)
-            for column, value in row.items():
-                if column in values and values[column] != value:
-                    raise Drop("name_clash", f"{intent.name}: {column} is drawn twice with different values")
-                values[column] = value
+            row = self._take(intent, name, draw, rng, values, given)
             if draw.first:
                 choices |= {column: (value,) for column, value in row.items()}
             if draw.accept is not None:
@@ -76,6 +71,24 @@ class Drawer:
         if missing := [name for name in intent.facts if name not in values]:
             raise DomainDefect(f"{intent.name}: {missing[0]} is told by the user, but not drawn")
         return Drawn(intent, values, choices, accepted)
+
+    def more(self, drawn: Drawn, draws: Mapping[str, Draw], rng: Rng) -> dict[str, Cell]:
+        """The values of a drawn intent with those of further draws. Raises as `draw` does."""
+        values = dict(drawn.values)
+        for name, draw in draws.items():
+            self._take(drawn.intent, name, draw, rng, values, {})
+        return values
+
+    def _take(
+        self, intent: Intent, name: str, draw: Draw, rng: Rng, values: dict[str, Cell], given: Mapping[str, Cell]
+    ) -> dict[str, Cell]:
+        """The row of one draw, added to the values."""
+        row = self._row(intent, name, draw, rng, {**values, **self._helpers(intent, draw, rng)}, given)
+        for column, value in row.items():
+            if column in values and values[column] != value:
+                raise Drop("name_clash", f"{intent.name}: {column} is drawn twice with different values")
+            values[column] = value
+        return row
 
     def _helpers(self, intent: Intent, draw: Draw, rng: Rng) -> dict[str, Any]:
         if not draw.given:

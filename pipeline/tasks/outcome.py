@@ -95,6 +95,48 @@ def run_goal(
     return run
 
 
+def run_forbidden(world: World, drawn: Drawn) -> Plan:
+    """The calls that would do what a refuse intent asks for, as far as they go."""
+    environment = SqlEnvironment(world)
+    try:
+        steps = drawn.intent.forbidden
+        return run_goal(environment, world.compiled.domain, drawn, "forbidden", steps, {}, forbidden=True).plan
+    finally:
+        environment.close()
+
+
+def rehearse(world: World, drawn: Drawn, plan: Plan, told: Mapping[str, Any], says: Says) -> None:
+    """Follow a plan up to the user's word with other facts than the drawn ones, as one does who was told these.
+
+    Raises Drop when it does not come to a proposal: then nobody would be asked, and no mind could be changed.
+    """
+    domain, results = world.compiled.domain, dict[str, Any]()
+    environment = SqlEnvironment(world)
+    try:
+        for step in plan.steps:
+            if step.confirm:
+                _worded(drawn, "a proposal", says.propose, _known(plan, told, results), world.today, domain.currency)
+                return
+            parameters = domain.tool(step.tool).parameters
+            arguments = {}
+            for name, source in step.arguments.items():
+                known = {**told, **results}
+                if source.by == "text":
+                    value: Any = _worded(drawn, "the text of a call", (source.value,), known, "", domain.currency)
+                else:
+                    value = look_up(source, told, results)
+                arguments[name] = fit(value, parameters[name])
+            outcome = environment.call(step.tool, arguments, actor=step.actor)
+            if outcome.result is None or outcome.wrote:
+                raise Drop("first_mind", f"{drawn.intent.name}: {step.tool} with what is said first: {outcome.error}")
+            results[step.key] = _heard(domain.tool(step.tool), orjson.loads(outcome.result))
+    except KeyError as unknown:
+        raise Drop("first_mind", f"{drawn.intent.name}: what is said first leads to no {unknown}") from None
+    finally:
+        environment.close()
+    raise Drop("first_mind", f"{drawn.intent.name}: the user is never asked for their word")
+
+
 def _heard(tool: Tool, result: Any) -> Any:
     """What the agent gets to know of a result: all of it, or what a user tells of their own tool's."""
     if tool.asked is None:

@@ -7,26 +7,31 @@ back). A draw that fails one of these is drawn anew, with bounds; then the posit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from pipeline.config import WORLD_TASKS, RunConfig
-from pipeline.domain import Kind
+from pipeline.domain import Intent, Kind
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.identity import Rng, content_hash, derive_seed
 from pipeline.reading import reader
 from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
-from pipeline.tasks.outcome import GoalRun, check_wording, run_plans
+from pipeline.tasks.outcome import GoalRun, check_wording, rehearse, run_forbidden, run_plans
 from pipeline.tasks.reorder import reordered
-from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Task
+from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Reversal, Task
 from pipeline.wording import render
 from pipeline.world import CompiledDomain, FinalState, World
 
 REDRAWS = 24  # draws for one position of the work list
 MOST_OUTCOMES = 24  # right outcomes of one task
-JOINED = ("fulfil", "clarify", "question")  # kinds of intent that a conversation may combine
+JOINED: tuple[Kind, ...] = ("fulfil", "clarify", "question")  # kinds of intent that a conversation may combine
+MADE_OF: dict[Kind, tuple[Kind, ...]] = {
+    "recover": JOINED,  # where a call is made, that a fault can strike
+    "change_of_mind": ("fulfil", "clarify"),  # where the intent says how
+}
+"""Kinds of task that are made of intents of other kinds."""
 
 
 class TaskMaker:
@@ -40,7 +45,8 @@ class TaskMaker:
     def _mix(self) -> dict[Kind, int]:
         """The kinds that this domain has intents for, with the weights that were asked for."""
         domain = self.compiled.domain
-        has = {intent.kind for intent in domain.intents}
+        has: set[Kind] = {intent.kind for intent in domain.intents}
+        has |= {kind for kind in MADE_OF if self._able(kind)}
         if domain.person is not None and sum(intent.kind in JOINED for intent in domain.intents) >= 2:
             has.add("several")
         mix: dict[Kind, int] = {k: w for k, w in self.config.kinds.items() if k in has and w > 0}
@@ -61,10 +67,28 @@ class TaskMaker:
         seed = derive_seed(self._seed, "task", position)
         rng = Rng(seed)
         kind = rng.weighted(list(self._kinds), list(self._kinds.values()))
+        return self._drawn(drawer, kind, lambda: self._intents(drawer, kind, rng), rng, seed, index)
+
+    def of(self, drawer: Drawer, kind: Kind, names: Sequence[str], seed: int) -> Task | DroppedTask:
+        """A task of this kind with just these intents, of one person. `seed`: which draw of them."""
+        intents = [self.compiled.domain.intent(name) for name in names]
+        rng = Rng(derive_seed(self._seed, "of", kind, *names, seed))
+
+        def draw() -> list[Drawn]:
+            drawn = [drawer.draw(intents[0], rng, {})]
+            given = {name: drawn[0].values[name] for name in (self.compiled.domain.person,) if name in drawn[0].values}
+            return drawn + [drawer.draw(intent, rng, given) for intent in intents[1:]]
+
+        return self._drawn(drawer, kind, draw, rng, seed, 0)
+
+    def _drawn(
+        self, drawer: Drawer, kind: Kind, draw: Callable[[], list[Drawn]], rng: Rng, seed: int, index: int
+    ) -> Task | DroppedTask:
+        """The first task that comes of several draws."""
         reasons: dict[str, str] = {}
         for _ in range(REDRAWS):
             try:
-                return self._draw(drawer, kind, rng, seed, index)
+                return self._task(drawer, kind, draw(), rng, seed, index)
             except Drop as drop:
                 reasons[drop.reason] = str(drop)
         reason, detail = next(reversed(reasons.items()))
@@ -72,20 +96,28 @@ class TaskMaker:
 
     # ------------------------------------------------------------ one draw
 
-    def _draw(self, drawer: Drawer, kind: Kind, rng: Rng, seed: int, index: int) -> Task:
+    def _able(self, kind: Kind) -> list[Intent]:
+        """The intents that a task of this kind can be made of."""
+        found = [i for i in self.compiled.domain.intents if i.kind in MADE_OF.get(kind, (kind,))]
+        if kind == "change_of_mind":
+            return [intent for intent in found if intent.change_of_mind is not None]
+        return [intent for intent in found if intent.gold] if kind == "recover" else found
+
+    def _task(self, drawer: Drawer, kind: Kind, drawn: Sequence[Drawn], rng: Rng, seed: int, index: int) -> Task:
         domain, world = self.compiled.domain, drawer.world
-        drawn = self._intents(drawer, kind, rng)
+        firsts = [_first_said(drawer, goal, rng) if kind == "change_of_mind" else {} for goal in drawn]
         outcomes, runs = self._outcomes(world, drawn)
         _admit(drawer, drawn, outcomes)
         if len(drawn) > 1:
             _keep_rules(drawer, outcomes[0], [goal_runs[0] for goal_runs in runs])
         persona = rng.choice(self.personas)
         goals = tuple(
-            self._goal(world, goal, goal_runs, rng, persona, later=i > 0)
-            for i, (goal, goal_runs) in enumerate(zip(drawn, runs, strict=True))
+            self._goal(world, goal, goal_runs, first, rng, persona, later=i > 0)
+            for i, (goal, goal_runs, first) in enumerate(zip(drawn, runs, firsts, strict=True))
         )
         opening = _greeted(goals[0].opening, persona, rng)
-        if not any(_reads(template, opening, drawn[0].told(), world.today) for template in goals[0].templates):
+        told = {**drawn[0].told(), **firsts[0]}
+        if not any(_reads(template, opening, told, world.today) for template in goals[0].templates):
             raise Drop("unreadable", f"{goals[0].intent}: {opening!r} does not give back its facts")
         goals = (goals[0].model_copy(update={"opening": opening}), *goals[1:])
         body = Task(
@@ -108,8 +140,7 @@ class TaskMaker:
     def _intents(self, drawer: Drawer, kind: Kind, rng: Rng) -> list[Drawn]:
         domain = self.compiled.domain
         if kind != "several":
-            of_kind = [intent for intent in domain.intents if intent.kind == kind]
-            return [drawer.draw(rng.choice(of_kind), rng, {})]
+            return [drawer.draw(rng.choice(self._able(kind)), rng, {})]
         able = rng.shuffled([intent for intent in domain.intents if intent.kind in JOINED])
         count = 3 if len(able) >= 6 and rng.chance(0.25) else 2
         drawn = [drawer.draw(able[0], rng, {})]
@@ -155,7 +186,15 @@ class TaskMaker:
         return tuple(outcomes), [list(kept.values()) for kept in runs]
 
     def _goal(
-        self, world: World, drawn: Drawn, runs: Sequence[GoalRun], rng: Rng, persona: Persona, *, later: bool
+        self,
+        world: World,
+        drawn: Drawn,
+        runs: Sequence[GoalRun],
+        first: Mapping[str, Cell],
+        rng: Rng,
+        persona: Persona,
+        *,
+        later: bool,
     ) -> Goal:
         intent, language = drawn.intent, self.config.language
         told, style = drawn.told(), persona.dates
@@ -163,7 +202,7 @@ class TaskMaker:
         templates = (*phrasings, *intent.followups.get(language, ()))
         mine = (intent.followups.get(language) or phrasings) if later else phrasings
 
-        def say(template: str) -> str:
+        def say(template: str, told: Mapping[str, Cell] = told) -> str:
             text = render(template, told, style=style, today=world.today, currency=self.compiled.domain.currency)
             if not _reads(template, text, told, world.today):
                 raise Drop("unreadable", f"{intent.name}: {text!r} does not give back its facts")
@@ -177,6 +216,11 @@ class TaskMaker:
         says = intent.says.get(language) or intent.says["en"]
         for run in runs:
             check_wording(run, drawn, says, world.today, self.compiled.domain.currency)
+        reversal = None
+        if first and intent.change_of_mind is not None:
+            rehearse(world, drawn, runs[0].plan, {**told, **first}, says)
+            ways = intent.change_of_mind.says.get(language) or intent.change_of_mind.says["en"]
+            reversal = Reversal(first=dict(first), says=say(rng.choice(ways)), templates=ways)
         plans = [run.plan for run in runs]
         plans += reordered(world, drawn, runs[0], rng)
         return Goal(
@@ -184,18 +228,32 @@ class TaskMaker:
             kind=intent.kind,
             values=drawn.values,
             facts=intent.facts,
-            opening=say(rng.choice(mine)),
+            opening=say(rng.choice(mine), {**told, **first}),
             templates=templates,
             tells=tells,
             asked=asked,
             push=rng.choice(pushes) if pushes else None,
+            reversal=reversal,
             says=says,
             rule=intent.rule,
             plans=tuple(plans),
+            forbidden=run_forbidden(world, drawn) if intent.forbidden else None,
+            answers=tuple(spec.removeprefix("$") for spec in intent.answers),
             success=intent.criteria.success,
             patterns=intent.criteria.patterns,
             checkpoints=intent.criteria.checkpoints,
         )
+
+
+def _first_said(drawer: Drawer, drawn: Drawn, rng: Rng) -> dict[str, Cell]:
+    """What is said first of the facts on which a mind will be changed. Raises Drop when it is what is wanted anyway."""
+    change = drawn.intent.change_of_mind
+    assert change is not None, f"{drawn.intent.name} says nothing of a change of mind"
+    values = drawer.more(drawn, change.draw, rng)
+    first = {fact: values[name.removeprefix("$")] for fact, name in change.first.items()}
+    if any(drawn.values[fact] == value for fact, value in first.items()):
+        raise Drop("same_mind", f"{drawn.intent.name}: what is said first is what is wanted")
+    return first
 
 
 def _ways(goal: Drawn) -> Iterator[tuple[str, Any, Mapping[str, Cell]]]:

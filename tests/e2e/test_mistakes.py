@@ -93,7 +93,7 @@ def play(bench: Bench, task: Task, world: World, slip: Slip | None, goals: list[
     goals = goals if goals is not None else [goal.for_expert() for goal in task.goals]
     rng = Rng(derive_seed(episode.seed, "agent"))
     agent = ExpertAgent(goals, world.compiled, world.today, task.language, rng, slip, recipe.phrases)
-    user = ScriptedUser(task, Rng(derive_seed(episode.seed, "user")), world.today)
+    user = ScriptedUser(task, Rng(derive_seed(episode.seed, "user")), world.today, world.compiled.domain.tools)
     prompt = system_prompt(world.compiled.domain, world.today, recipe.prompt)
     environment = SqlEnvironment(world)
     try:

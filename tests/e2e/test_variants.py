@@ -223,7 +223,8 @@ def refused(made: Made, step: Step) -> Step:
 
 
 def with_calls() -> Iterator[Made]:
-    return (made for made in tasks() if made.careful.calls)
+    """Tasks in which the agent calls and the user does not: whose calls may be moved about."""
+    return (made for made in tasks() if made.careful.calls and all(c.actor == "agent" for c in made.careful.calls))
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)

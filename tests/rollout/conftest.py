@@ -13,7 +13,7 @@ from pipeline.stages import Worlds, make_task
 from pipeline.types import Task
 from pipeline.world import World
 
-Find = Callable[[str], tuple[Task, World]]
+Find = Callable[..., tuple[Task, World]]
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,15 @@ def recipe(toy: Path) -> Recipe:
 
 @pytest.fixture(scope="session")
 def find(recipe: Recipe) -> Find:
-    """The first task whose first goal is this intent."""
+    """The first task of just this intent, of its own kind or of one that is made of it."""
     worlds = Worlds(recipe)
 
-    def first(intent: str) -> tuple[Task, World]:
+    def first(intent: str, kind: str | None = None) -> tuple[Task, World]:
         for i in range(400):
             task, world = make_task(recipe, worlds, i)
-            if isinstance(task, Task) and world is not None and task.goals[0].intent == intent and len(task.goals) == 1:
+            if not isinstance(task, Task) or world is None or [goal.intent for goal in task.goals] != [intent]:
+                continue
+            if task.kind == (kind or task.goals[0].kind):
                 return task, world
         raise AssertionError(f"no task of {intent}")
 

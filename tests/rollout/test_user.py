@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
+import orjson
 import pytest
 
 from engine.types import Message
@@ -12,6 +15,48 @@ from pipeline.judging.speech import confirms
 from pipeline.rollout import ScriptedUser
 from pipeline.world import Outcome
 from tests.rollout.conftest import Find
+
+
+def test_what_is_asked_of_its_own_tools_is_done_in_order_and_told(find: Find) -> None:
+    task, world = find("app_is_behind")
+    user = ScriptedUser(task, Rng(1), world.today, world.compiled.domain.tools)
+    used: list[str] = []
+
+    def hands(name: str, arguments: Mapping[str, Any]) -> Outcome:
+        used.append(name)
+        assert arguments == {"email": task.goals[0].values["email"]}
+        result = {"account": "signed in", "refreshed_on": "2026-05-04"}
+        return Outcome(orjson.dumps(result).decode(), None, False, "")
+
+    def says(text: str) -> str | None:
+        return asyncio.run(user.reply([Message(role="assistant", content=text)], hands))
+
+    both = says("Please open the library app, and after that pull the list down to refresh it.")
+    assert used == ["look_at_app", "refresh_app"] and both is not None and "signed in" in both and both.count("4") >= 2
+    assert says("What does the app show now?") and used[2:] == ["look_at_app"]
+    used.clear()
+    assert says("Your app was behind; the refreshed list has the book.") is None and not used
+
+
+def test_what_the_device_refuses_is_told_in_its_words(find: Find) -> None:
+    task, world = find("app_is_behind")
+    user = ScriptedUser(task, Rng(1), world.today, world.compiled.domain.tools)
+    said = asyncio.run(
+        user.reply(
+            [Message(role="assistant", content="Please refresh the app.")],
+            lambda name, arguments: Outcome(None, "Sign in first.", False, ""),
+        )
+    )
+    assert said is not None and "Sign in first." in said
+
+
+def test_a_mind_is_changed_once_when_the_user_is_asked_for_their_word(find: Find) -> None:
+    task, world = find("hold_until", "change_of_mind")
+    user = ScriptedUser(task, Rng(1), world.today)
+    assert task.goals[0].reversal is not None
+    assert answer(user, "One moment, let me look.") == "Okay."
+    assert answer(user, "I would reserve it for you. Shall I go ahead?") == task.goals[0].reversal.says
+    assert confirms(answer(user, "Then I would reserve the other one. Shall I go ahead?") or "")
 
 
 def no_hands(name: str, arguments: object) -> Outcome:

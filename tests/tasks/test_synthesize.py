@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
+from pipeline.domain import Kind
 from pipeline.errors import BadInput
 from pipeline.reading import reader
 from pipeline.types import DroppedTask, Goal, Source, Task
@@ -25,8 +27,8 @@ def test_the_same_seed_makes_the_same_tasks_and_another_seed_others(make: Make) 
 
 
 def test_every_kind_that_is_asked_for_is_made(make: Make) -> None:
-    kinds = {task.kind for task in drawn(make(80))}
-    assert kinds == {"fulfil", "several", "clarify", "refuse", "question"}
+    kinds = {task.kind for task in drawn(make(120))}
+    assert kinds == set(get_args(Kind))
 
 
 def test_a_kind_with_no_weight_is_not_made(make: Make) -> None:
@@ -34,15 +36,16 @@ def test_a_kind_with_no_weight_is_not_made(make: Make) -> None:
 
 
 def test_kinds_that_a_domain_has_no_intent_for_are_refused_by_name(make: Make) -> None:
+    fixed = ("intents.yaml", "kind: irrelevant", "kind: question")
     with pytest.raises(BadInput, match="toy has no intent of the kinds irrelevant"):
-        make(1, kinds={"irrelevant": 1})
+        make(1, fixed, kinds={"irrelevant": 1})
 
 
 def test_tasks_that_change_nothing_expect_no_change_and_others_expect_some(make: Make) -> None:
     for task in drawn(make(64)):
         writes = any(step.writes for goal in task.goals for step in goal.plans[0].steps)
         assert task.expected[0].change.empty != writes
-        if task.kind in ("refuse", "question"):
+        if task.kind in ("refuse", "irrelevant", "question"):
             assert task.expected[0].change.empty
 
 
@@ -76,7 +79,16 @@ def test_every_opening_reads_back_to_the_facts_it_tells(make: Make) -> None:
     for task in drawn(make(64)):
         for goal in task.goals:
             told = [read for template in goal.templates if (read := reader(template).read(goal.opening, "2026-01-01"))]
-            assert any(all(str(goal.values[k]) == str(v) for k, v in read.items()) for read in told), goal.opening
+            said = {**goal.values, **(goal.reversal.first if goal.reversal is not None else {})}
+            assert any(all(str(said[k]) == str(v) for k, v in read.items()) for read in told), goal.opening
+
+
+def test_a_mind_is_changed_from_something_else_to_what_is_wanted(make: Make) -> None:
+    for task in drawn(make(24, kinds={"change_of_mind": 1})):
+        (goal,) = task.goals
+        assert goal.reversal is not None
+        assert goal.reversal.first["title"] in goal.opening and goal.reversal.first["title"] != goal.values["title"]
+        assert str(goal.values["title"]) in goal.reversal.says and str(goal.values["title"]) not in goal.opening
 
 
 def test_each_accepted_value_is_a_right_outcome(make: Make) -> None:

@@ -20,6 +20,10 @@ CREATE TABLE notes (
   note_id TEXT PRIMARY KEY, member_id TEXT NOT NULL REFERENCES members, loan_id TEXT REFERENCES loans,
   body TEXT NOT NULL, sent_at TEXT NOT NULL
 ) STRICT;
+CREATE TABLE apps (
+  member_id TEXT PRIMARY KEY REFERENCES members, signed_in INTEGER NOT NULL CHECK (signed_in IN (0, 1)),
+  refreshed_on TEXT NOT NULL
+) STRICT;
 CREATE TRIGGER at_most_four BEFORE INSERT ON loans WHEN NEW.status = 'active'
 BEGIN
   SELECT RAISE(ABORT, 'The member has four books on loan already.')
