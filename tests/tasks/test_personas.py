@@ -44,7 +44,7 @@ def texts(part: str) -> list[tuple[str, str]]:
 
 
 def test_there_are_enough_distinct_people_with_enough_to_say() -> None:
-    assert len(PERSONAS) >= 28
+    assert len(PERSONAS) >= 40
     assert len({p.name for p in PERSONAS}) == len(PERSONAS) == len({p.description for p in PERSONAS})
     for persona in PERSONAS:
         assert re.fullmatch(r"[a-z][a-z_]+", persona.name)
