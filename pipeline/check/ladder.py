@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.check.examples import examples
+from pipeline.check.grounded import grounded
 from pipeline.check.hunt import random_calls
+from pipeline.check.intents import intents
 from pipeline.check.parse import parse
 from pipeline.check.prepare import prepare
 from pipeline.check.reach import reach
@@ -20,7 +22,6 @@ from pipeline.check.repeat import deterministic
 from pipeline.check.stories import readable
 from pipeline.check.subject import Found, Subject
 from pipeline.check.survivors import survivors
-from pipeline.check.trials import grounded, intents
 from pipeline.check.worlds import populated
 
 RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
