@@ -128,7 +128,7 @@ def tries(subject: Subject, tool: Tool, example: Example, key: tuple[int, int], 
     """The arguments of an example with drawn values, up to `most` times a world; `key`: of tool and example."""
     for n, drawer in enumerate(subject.drawers):
         for row in _drawn(subject, drawer, example, (*key, n))[:most]:
-            yield Try({name: _filled(tool, name, value, row) for name, value in example.arguments.items()}, drawer, row)
+            yield Try({name: filled(tool, name, value, row) for name, value in example.arguments.items()}, drawer, row)
 
 
 def _drawn(subject: Subject, drawer: Drawer, example: Example, key: tuple[int, int, int]) -> list[dict[str, Any]]:
@@ -144,13 +144,14 @@ def _drawn(subject: Subject, drawer: Drawer, example: Example, key: tuple[int, i
     return subject.rows[key]
 
 
-def _filled(tool: Tool, name: str, value: Any, row: dict[str, Any]) -> Any:
+def filled(tool: Tool, name: str, value: Any, row: Mapping[str, Any]) -> Any:
+    """An argument of an example with what was drawn for it."""
     if isinstance(value, str) and value.startswith("$") and value[1:] in row:
         return fit(row[value[1:]], tool.parameters[name])
     if isinstance(value, list):
-        return [_filled(tool, name, part, row) for part in value]
+        return [filled(tool, name, part, row) for part in value]
     if isinstance(value, dict):
-        return {key: _filled(tool, name, part, row) for key, part in value.items()}
+        return {key: filled(tool, name, part, row) for key, part in value.items()}
     return value
 
 

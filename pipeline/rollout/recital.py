@@ -17,7 +17,7 @@ from pipeline.config import Limits
 from pipeline.rollout.loop import run_episode
 from pipeline.rollout.user import Hands
 from pipeline.types import Episode, Mistake, PlannedFault, Trajectory
-from pipeline.world import Outcome, SqlEnvironment, World
+from pipeline.world import Environment, Outcome, SqlEnvironment, World
 
 Spell = Callable[[str, Sequence[Message]], str]
 WIDE = Limits(turns=1000, calls=1000, malformed=100)  # a recital ends where it was written to end
@@ -58,17 +58,18 @@ def recite(
     heard: Callable[[Outcome], None] | None = None,
     faults: Sequence[PlannedFault] = (),
     shift: int = 0,
+    environment: Environment | None = None,
 ) -> Trajectory:
     """The trajectory of a written conversation. It begins with a user's turn, and ends where the turns end.
 
     `heard`: told what came of each call of the user's own, which no message shows. `faults`: in place of the episode's
-    own. `shift`: as in `SqlEnvironment`.
+    own. `shift`: as in `SqlEnvironment`. `environment`: another than a fresh one of the world; it is closed.
     """
     speaker = _Reciter(list(turns), spell or (lambda text, _: text), heard or (lambda _: None))
-    environment = SqlEnvironment(world, shift=shift)
+    environment = environment or SqlEnvironment(world, shift=shift)
     played = episode.model_copy(update={"faults": tuple(faults)})
     try:
-        return _now(run_episode(played, world, environment, speaker, speaker, limits=WIDE, prompt=prompt))
+        return now(run_episode(played, world, environment, speaker, speaker, limits=WIDE, prompt=prompt))
     finally:
         environment.close()
 
@@ -109,7 +110,7 @@ class _Reciter:
         return self._turns.pop(0)
 
 
-def _now(play: Coroutine[Any, Any, Trajectory]) -> Trajectory:
+def now(play: Coroutine[Any, Any, Trajectory]) -> Trajectory:
     """Run an episode in which nothing waits, without an event loop: it only ever yields to let others in."""
     while True:
         try:
