@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import BadInput
@@ -199,4 +199,23 @@ def render(
 @lru_cache(maxsize=4096)
 def names_in(source: str) -> frozenset[str]:
     """The names that a template uses and does not define itself."""
-    return frozenset(meta.find_undeclared_variables(parse_template(source, True)))
+    return frozenset(_names(parse_template(source, True), frozenset()))
+
+
+def _names(node: nodes.Node, own: frozenset[str]) -> Iterator[str]:
+    """The names used under a node, without those of the loop around it. (Jinja's own answer compiles the template.)"""
+    if isinstance(node, nodes.Name):
+        if node.ctx == "load" and node.name not in own:
+            yield node.name
+        return
+    if isinstance(node, nodes.For):
+        yield from _names(node.iter, own)
+        inside = own | {name.name for name in node.target.find_all(nodes.Name)} | {"loop"}
+        inside |= {node.target.name} if isinstance(node.target, nodes.Name) else set()
+        for part in (*node.body, *([node.test] if node.test is not None else [])):
+            yield from _names(part, inside)
+        for part in node.else_:
+            yield from _names(part, own)
+        return
+    for child in node.iter_child_nodes():
+        yield from _names(child, own)

@@ -23,7 +23,7 @@ from pipeline.world import FinalState, Outcome, SqlEnvironment, World
 RUNG = "examples"
 ROWS_PER_EXAMPLE = 2  # rows of one world that an example is tried with
 ROWS_DRAWN = 6
-MOST_ROWS = 2_000  # among which they are drawn
+MOST_ROWS = 400  # among which they are drawn
 _RAISE = re.compile(r"RAISE\s*\(\s*ABORT\s*,\s*'((?:[^']|'')*)'\s*\)", re.IGNORECASE)
 
 

@@ -1,8 +1,8 @@
 """Rung `deterministic`: the same domain and seed give the same worlds, draws and results, whatever the process.
 
-Two other processes, with another PYTHONHASHSEED each and one of them with rows that nobody ordered in reverse, say
-what they got (`python -m pipeline.check.repeat FOLDER`). Then gold is replayed with clock and ids moved on: what is
-left behind may differ in ids and `clock` columns only.
+Another process, with another PYTHONHASHSEED and with rows that nobody ordered in reverse, makes a world again and says
+what it got (`python -m pipeline.check.repeat FOLDER`); this one says the same of what it has. Then gold is replayed
+with clock and ids moved on: what is left behind may differ in ids and `clock` columns only.
 """
 
 from __future__ import annotations
@@ -19,35 +19,39 @@ import orjson
 from pipeline.check.refusal import Refusal
 from pipeline.check.subject import Found, Subject, world_seed
 from pipeline.check.trials import Run, run_plan
-from pipeline.domain import Intent
+from pipeline.domain import Domain, Intent
 from pipeline.errors import ToolworldsError
 from pipeline.identity import Rng, content_hash, derive_seed
 from pipeline.judging.matching import match_change
 from pipeline.tasks.draw import Drawer, Drop
 from pipeline.types import Change, Expected
-from pipeline.world import FinalState, compile_domain, load_source, populate
-from pipeline.world.change import change_hash
+from pipeline.world import CompiledDomain, FinalState, compile_domain, load_source, populate
+from pipeline.world.change import change_hash, quoted
 
 RUNG = "deterministic"
-SEEDS = 2  # worlds that the other processes make again
+DRAWS = 2  # of each intent, in the world that the other process makes again
 SHIFT = 97  # numbers and calls by which ids and clock are moved: more than an hour, and other digits
 _TIMEOUT = 300
 _ORDER = "Order what is read: a query without ORDER BY (or with ties in it) gives rows as SQLite pleases."
 
 
 def deterministic(subject: Subject) -> Found:
-    """Other processes agree with each other, and a shifted gold with itself."""
+    """Another process agrees with this one, and a shifted gold with itself."""
     try:
-        first, second = _others(subject)
+        other = _other(subject)
+        mine = _told(subject.domain, subject.drawers[0], subject.compiled)
     except ToolworldsError as error:
         where = subject.at("domain.yaml")
         return Found("", [Refusal(where, RUNG, f"another process fails: {error}", "Look for what differs there.")])
-    refusals = list(_differences(subject, first, second))
+    refusals = list(_differences(subject, mine, other))
     shifted = 0
+    seen: set[tuple[int, int]] = set()
     told: set[int] = set()
     for trial in subject.trials:
-        if trial.drawn is None or trial.runs[0].run is None or trial.number in told:
+        here = trial.number, trial.drawer.world.seed
+        if trial.drawn is None or trial.runs[0].run is None or here in seen or trial.number in told:
             continue
+        seen.add(here)
         again = run_plan(trial.drawer.world, trial.drawn, "gold", shift=SHIFT)
         shifted += 1
         problem = _moved(subject, trial.runs[0], again)
@@ -57,7 +61,7 @@ def deterministic(subject: Subject) -> Found:
             what = f"{trial.intent.name}: an hour later and with other ids, {problem}"
             remedy = "Compute from :today, not from :now or a new id; or declare the column `clock` in compare."
             refusals.append(Refusal(where, RUNG, what, remedy))
-    return Found(f"2 processes agree on {SEEDS} worlds; {shifted} plans replayed later", refusals)
+    return Found(f"another process agrees; {shifted} plans replayed later", refusals)
 
 
 def _moved(subject: Subject, gold: Run, again: Run) -> str | None:
@@ -72,23 +76,19 @@ def _moved(subject: Subject, gold: Run, again: Run) -> str | None:
 # ---------------------------------------------------------------- two processes
 
 
-def _others(subject: Subject) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What two other processes say of this domain, each with another hash seed, the second in reverse."""
+def _other(subject: Subject) -> dict[str, Any]:
+    """What another process says of this domain, with another hash seed and in reverse."""
     root = str(Path(__file__).resolve().parents[2])
-    started = []
-    for hash_seed, extra in (("1", []), ("2", ["reverse"])):
-        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
-        command = [sys.executable, "-m", "pipeline.check.repeat", str(subject.folder.resolve()), *extra]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-    answers = []
-    for process in started:
-        out, err = process.communicate(timeout=_TIMEOUT)
-        if process.returncode:
-            lines = err.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise ToolworldsError(lines[-1])
-        answers.append(orjson.loads(out))
-    return answers[0], answers[1]
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+    command = [sys.executable, "-m", "pipeline.check.repeat", str(subject.folder.resolve())]
+    answer = subprocess.run(command, env=environment, capture_output=True, timeout=_TIMEOUT)
+    if answer.returncode:
+        lines = answer.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise ToolworldsError(lines[-1])
+    told: dict[str, Any] = orjson.loads(answer.stdout)
+    return told
 
 
 def _differences(subject: Subject, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -118,26 +118,29 @@ def _differences(subject: Subject, first: Mapping[str, Any], second: Mapping[str
                 yield Refusal(where, RUNG, f"{intent.name}: the gold changes something else in another process", _ORDER)
 
 
-def fingerprint(folder: Path, *, reverse: bool) -> dict[str, Any]:
-    """What must be the same in every process: the rows of worlds, the values drawn, what gold calls gave and left."""
+def fingerprint(folder: Path) -> dict[str, Any]:
+    """What this process says of a domain, in reverse."""
     source = load_source(folder)
     compiled = compile_domain(source)
-    out: dict[str, Any] = {"tables": {}, "intents": {intent.name: [] for intent in source.domain.intents}}
-    for n in range(SEEDS):
-        world = populate(compiled, world_seed(source.domain.name, n), reverse=reverse)
-        drawer = Drawer(world)
-        with FinalState(world, Change()) as start:
-            for table, shape in compiled.shapes.items():
-                order = ", ".join(f'"{column}"' for column in shape.key)
-                rows = start.rows(f'SELECT * FROM "{table}" ORDER BY {order}', {}, 1_000_000)
-                out["tables"][f"{table}"] = content_hash([out["tables"].get(table, ""), rows])
-        for intent in source.domain.intents:
-            out["intents"][intent.name].append(_one(drawer, intent, n))
+    world = populate(compiled, world_seed(source.domain.name, 0), reverse=True)
+    return _told(source.domain, Drawer(world), compiled)
+
+
+def _told(domain: Domain, drawer: Drawer, compiled: CompiledDomain) -> dict[str, Any]:
+    """What must be the same in every process: the rows of a world, the values drawn, what gold calls gave and left."""
+    out: dict[str, Any] = {"tables": {}, "intents": {}}
+    with FinalState(drawer.world, Change()) as start:
+        for table, shape in compiled.shapes.items():
+            order = ", ".join(quoted(column) for column in shape.key)
+            rows = start.rows(f"SELECT * FROM {quoted(table)} ORDER BY {order}", {}, 1_000_000)
+            out["tables"][table] = content_hash(rows)
+    for intent in domain.intents:
+        out["intents"][intent.name] = [_one(drawer, intent, n) for n in range(DRAWS)]
     return out
 
 
 def _one(drawer: Drawer, intent: Intent, n: int) -> dict[str, Any]:
-    """The first draw of an intent in a world that its gold can be executed for."""
+    """A draw of an intent that its gold can be executed for; `n` says which."""
     rng = Rng(derive_seed("check", "repeat", intent.name, n))
     said: dict[str, Any] = {"values": "", "calls": [], "change": ""}
     for _ in range(8):
@@ -158,7 +161,7 @@ def _one(drawer: Drawer, intent: Intent, n: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        found = fingerprint(Path(sys.argv[1]), reverse="reverse" in sys.argv[2:])
+        found = fingerprint(Path(sys.argv[1]))
     except ToolworldsError as problem:
         sys.exit(str(problem))
     sys.stdout.buffer.write(orjson.dumps(found))

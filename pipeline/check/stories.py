@@ -29,12 +29,13 @@ def readable(subject: Subject) -> Found:
     personas = load_personas()
     rng = subject.rng("readable")
     count = 0
-    for trial in subject.trials:
+    for n, trial in enumerate(subject.trials):
         if trial.drawn is None:
             continue
+        styles = STYLES[:2] if n % 2 else STYLES[2:]  # the next draw of the intent is told in the others
         for path, text, others in _texts(trial):
             where = subject.at("intents.yaml", trial.number, *path)
-            for style in STYLES:
+            for style in styles:
                 count += 1
                 if where not in refusals:
                     problem = _misread(subject, trial, text, others, style, _speaker(personas, style, rng), rng)

@@ -18,7 +18,7 @@ from pipeline.tasks.outcome import GoalRun, run_goal
 from pipeline.types import Call, Cell, Change, FaultKind
 from pipeline.world import Environment, Outcome, SqlEnvironment, World
 
-DRAWS = 4  # draws of each intent in each world
+DRAWS = 3  # draws of each intent in each world
 YIELD = 0.25  # share of draws that must come to something; a task maker redraws, but not for ever
 
 
