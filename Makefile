@@ -49,7 +49,7 @@ $(READY): pyproject.toml
 	fi
 	@for package in $(VENV)/lib/python3*/site-packages/*.dist-info; do \
 	  [ -e "$$package/RECORD" ] || rm -rf "$$package"; done
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[ray,notebook,test]' || { \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --editable '.[models,ray,notebook,test]' || { \
 	  echo 'The set-up did not finish: see above. The same command tries again and keeps what is there.' >&2; exit 1; }
 	@touch $(READY)
 

@@ -75,13 +75,50 @@ class ToolSchema(Frozen):
         }
 
 
+class Sampling(Frozen):
+    """How a model draws its tokens; what is None is left to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int = 2048
+    seed: int | None = None
+
+
+class Request(Frozen):
+    """One question to a model. `conversation` names the dialogue, so that a server's prefix cache is found again.
+
+    `json_schema`: the answer is to be JSON of this schema, by guided decoding where the server offers it.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSchema, ...] = ()
+    sampling: Sampling = Sampling()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    json_schema: dict[str, Any] | None = None
+    conversation: str = ""
+
+
 class Completion(Frozen):
-    """What an agent answered: one assistant message, and what it cost in tokens (0 where no model was asked)."""
+    """What an agent answered: one assistant message, and what it cost in tokens (0 where no model was asked).
+
+    `problems`: what was malformed in it or had to be mended, in words. `raw`: the text as the model wrote it, where the
+    server gives it. `cached_tokens`: those of the prompt that the server had in its prefix cache.
+    """
 
     message: Message
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning: str | None = None
+    raw: str | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def truncated(self) -> bool:
+        """The model had more to say: nothing of this message is whole for certain."""
+        return self.finish_reason == "length"
 
 
 def canonical_json(value: Any) -> str:
