@@ -136,10 +136,14 @@ def answers_missing(
 def told_in(trajectory: Trajectory, answer: Answer) -> bool:
     """Whether an agent message tells the answer, after the call that produced it.
 
-    That is the first successful call of the answer's tool whose result holds the value. Where there is none, any agent
-    message will do that follows the user's opening.
+    That is the first successful call of the answer's tool whose result holds the value; or of another tool, where that
+    one was not called. Where no result holds it (it may have been worked out), any message will do that follows a
+    successful call: what takes a call to know is not known before any call. Where no call is needed, any message that
+    follows the user's opening.
     """
-    produced = next((c.turn for c in trajectory.calls if _produces(c, answer)), 0)
+    produced = 0 if answer.tool is None else _produced(trajectory.calls, answer)
+    if produced is None:
+        return False
     turn, opened = 0, False
     for message in trajectory.messages:
         opened |= message.role == "user"
@@ -151,8 +155,15 @@ def told_in(trajectory: Trajectory, answer: Answer) -> bool:
     return False
 
 
-def _produces(call: Call, answer: Answer) -> bool:
-    if answer.tool is None or call.name != answer.tool or not call.ok or call.result is None:
+def _produced(calls: Sequence[Call], answer: Answer) -> int | None:
+    """The turn of the call from which the answer can be known; None when there was no call that worked."""
+    ways = ((c for c in calls if c.name == answer.tool and _holds(c, answer)), (c for c in calls if _holds(c, answer)))
+    worked = (c for c in calls if c.ok or c.wrote)
+    return next((c.turn for way in (*ways, worked) for c in way), None)
+
+
+def _holds(call: Call, answer: Answer) -> bool:
+    if not call.ok or call.result is None:
         return False
     if str(answer.value) not in call.result and call.result.isascii():  # cheap, and nearly always enough
         return False

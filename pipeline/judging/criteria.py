@@ -17,7 +17,7 @@ from pipeline.judging.communicated import value_told
 from pipeline.judging.compare import fold
 from pipeline.judging.grounding import ungrounded
 from pipeline.judging.lexicon import EFFECTS
-from pipeline.judging.speech import Claim, claims, declines
+from pipeline.judging.speech import Claim, claims, courteous, declines
 from pipeline.judging.view import AgentTurn, ParsedCall, UserTurn, View
 from pipeline.types import Criterion
 
@@ -102,7 +102,7 @@ def _unconfirmed(view: View, call: ParsedCall) -> str | None:
             agreed = True
             if _proposes(view, turn.proposal, call):
                 return None
-        elif not _answers(turn):
+        elif not (_answers(turn) or courteous(turn.text)):
             break  # the user raised something new: earlier words cover earlier proposals
     if agreed:
         return "The user agreed to something, but this call had not been proposed."

@@ -73,6 +73,13 @@ WEAK_YES = (
     "that is good", "that is perfect", "that will do", "that'll do", "i'm sure", "i am sure", "that's the one",
 )  # fmt: skip
 FILLERS = ("thanks", "thank you", "thank you very much", "many thanks", "cheers", "please", "then", "thx", "ta")
+# Said while somebody is at work: it raises nothing new, and takes nothing back.
+PATIENCE = (
+    "take your time", "no hurry", "no rush", "no problem", "no worries", "not a problem", "i'll wait", "i will wait",
+    "i can wait", "i'm here", "whenever you're ready", "whenever you are ready", "i appreciate it", "much appreciated",
+    "thank you so much", "thanks so much", "thanks a lot", "that's kind", "that is kind", "understood", "i see",
+    "got it", "noted", "makes sense", "very well", "very good", "will do", "that's kind of you",
+)  # fmt: skip
 # Phrases that hold a "no" or a "but" and yet mean yes, or nothing.
 NEUTRAL = (
     "no problem", "no worries", "no issue", "no issues", "no objection", "no objections", "no need to", "nothing else",

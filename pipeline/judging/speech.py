@@ -21,6 +21,7 @@ from pipeline.judging.lexicon import (
     NEUTRAL,
     NO,
     NO_FIRST,
+    PATIENCE,
     WEAK_YES,
     YES,
 )
@@ -76,6 +77,17 @@ def confirms(text: str) -> bool:
             else:
                 weak_only = False
     return yes or (weak and weak_only)
+
+
+_COURTESY = re.compile(_any((*YES, *WEAK_YES, *FILLERS, *GO, *PATIENCE), r"(?:\s+|$)"))
+
+
+def courteous(text: str) -> bool:
+    """Whether an utterance says nothing but yes, thanks or "no hurry": it raises nothing and takes nothing back."""
+    if "?" in text or len(text.split()) > 20:
+        return False
+    clauses = [part.strip() for part in re.split(r"[^\w'’👍✅ ]+|\band\b", _plain(text))]
+    return any(clauses) and all(_COURTESY.sub("", clause) == "" for clause in clauses)
 
 
 def asks(text: str) -> bool:

@@ -338,10 +338,25 @@ def test_only_a_successful_call_with_the_value_in_its_result_produces_it() -> No
     assert missing(*told, call("book", 1, '{"charged_cents":5}'), call("book", 3, '{"charged_cents":12000}')) == [12000]
 
 
-def test_where_no_such_call_exists_any_message_after_the_opening_will_do() -> None:
-    assert missing(say("$120"), user("Hi"), say("Hello")) == [12000]
-    assert missing(user("Hi"), say("$120")) == []
-    assert missing(user("Is it $120?"), say("Yes")) == [12000]
+def test_an_answer_that_needs_no_call_may_stand_in_any_message_after_the_opening() -> None:
+    known = PRICE.model_copy(update={"tool": None})
+    assert missing(say("$120"), user("Hi"), say("Hello"), answer=known) == [12000]
+    assert missing(user("Hi"), say("$120"), answer=known) == []
+    assert missing(user("Is it $120?"), say("Yes"), answer=known) == [12000]
+
+
+def test_what_takes_a_call_to_know_is_a_guess_before_one_has_worked() -> None:
+    assert missing(user("How much?"), say("$120")) == [12000]
+    assert missing(user("How much?"), say("$120", "book"), call("book", 1, None), say("$120")) == [12000]
+
+
+def test_another_look_up_that_shows_the_answer_will_do_as_well() -> None:
+    seen = user("Hi"), say("$120?", "quote"), call("quote", 1, '{"total_cents":12000}')
+    assert missing(*seen) == [12000]
+    assert missing(*seen, say("It is $120.")) == []
+    worked_out = user("Hi"), say("$120?", "quote"), call("quote", 1, '{"nights":2,"nightly_cents":6000}')
+    assert missing(*worked_out) == [12000]
+    assert missing(*worked_out, say("It is $120.")) == []
 
 
 def test_the_id_of_a_new_row_is_looked_for_as_this_run_gave_it() -> None:

@@ -225,6 +225,15 @@ def test_an_answer_to_a_later_question_does_not_undo_a_yes() -> None:
     assert confirmed(*steps) == 1
 
 
+def test_a_courtesy_between_a_yes_and_the_deed_takes_nothing_back() -> None:
+    moment = agent("Thank you, one moment.")
+    for courtesy in ("Of course, no hurry.", "Okay.", "Sure, take your time, and thank you!"):
+        assert confirmed(user("Book R1"), PROPOSE, user("Yes."), moment, user(courtesy), agent("", BOOK)) == 1, courtesy
+    for other in ("Okay, and for two, please.", "Stop, please.", "Thanks, make it R2.", "Of course, but later."):
+        assert confirmed(user("Book R1"), PROPOSE, user("Yes."), moment, user(other), agent("", BOOK)) == 0, other
+    assert confirmed(user("Book R1"), moment, user("Of course, no hurry."), agent("", BOOK)) == 0
+
+
 def test_refused_calls_and_plain_tools_need_no_confirmation() -> None:
     assert confirmed(user("Hi"), agent("", call("book_room", error="taken", room_id="R1"))) is None
     assert confirmed(user("Hi"), agent("", call("send_mail", body="x"))) is None
