@@ -142,6 +142,7 @@ class PlanStep(Frozen):
 
     `actor` user: it is the user who makes the call, asked by the agent, and tells what came of it.
     `proof`: how an agent finds out whether a write without acknowledgement took effect; None where nothing shows it.
+    `free`: arguments for which several values are right.
     """
 
     key: str
@@ -152,6 +153,7 @@ class PlanStep(Frozen):
     actor: Literal["agent", "user"] = "agent"
     lists: bool = False  # its result was a list of two or more: a page of it can be cut short
     proof: Proof | None = None
+    free: tuple[str, ...] = ()
 
 
 class Plan(Frozen):
@@ -257,6 +259,68 @@ class DroppedTask(Frozen):
     domain: str
     reason: str
     detail: str
+
+
+# ---------------------------------------------------------------- admission of tasks
+
+
+class MutantTally(Frozen):
+    """Wrong runs of one class: how many were made, rejected, and found to be right after all (`equivalent`)."""
+
+    name: str
+    made: int
+    killed: int
+    equivalent: int
+
+
+class VariantTally(Frozen):
+    """Right runs of one class, other than the usual one: how many were made and accepted."""
+
+    name: str
+    made: int
+    accepted: int
+
+
+class Misjudged(Frozen):
+    """A run that the verdict has wrong: its class, the call or words that set it apart, and why that matters."""
+
+    name: str
+    call: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.call}: {self.why}"
+
+
+class Admission(Frozen):
+    """What a task's own verdict made of wrong runs and of right ones. `survivors` passed, `rejected` did not."""
+
+    mutants: tuple[MutantTally, ...] = ()
+    variants: tuple[VariantTally, ...] = ()
+    survivors: tuple[Misjudged, ...] = ()
+    rejected: tuple[Misjudged, ...] = ()
+
+    @property
+    def made(self) -> int:
+        """How many mutants were made."""
+        return sum(tally.made for tally in self.mutants)
+
+    @property
+    def killed(self) -> int:
+        return sum(tally.killed for tally in self.mutants)
+
+    @property
+    def equivalent(self) -> int:
+        return sum(tally.equivalent for tally in self.mutants)
+
+    @property
+    def tried(self) -> int:
+        """How many variants were tried."""
+        return sum(tally.made for tally in self.variants)
+
+    @property
+    def accepted(self) -> int:
+        return sum(tally.accepted for tally in self.variants)
 
 
 # ---------------------------------------------------------------- episodes and trajectories

@@ -1,0 +1,323 @@
+"""Right runs that are not the usual one: whatever harmless way is taken, the verdict must accept it.
+
+Independent calls in another order; look-ups more than needed; a refused call, then corrected; a call that failed, made
+again; another right plan, another accepted value; other words; courtesies; other ids and another clock. Each is a
+careful run edited and executed anew, or another run of the careful expert's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+
+from pipeline.check.case import Case
+from pipeline.check.oracle import place, spellings
+from pipeline.check.plausible import form_of, objects_in
+from pipeline.check.script import Line, Made, Script, beside, replacing, retold, with_line
+from pipeline.domain import Tool
+from pipeline.identity import derive_seed
+from pipeline.judging.view import user_turns
+from pipeline.types import Call, FaultKind, Goal, Plan, PlannedFault, PlanStep, Source, Trajectory
+from pipeline.wording import MONTHS
+from pipeline.world.faults import plan_faults
+
+MOST = 2  # variants of one class of one task
+YES = ("Yes, please go ahead.", "That sounds right, please do.", "Yes, do that, please.")
+BEFORE = ("Here is how things stand. ", "Thank you for waiting. ", "All right. ")
+AFTER = (" I hope that helps.", " Please let me know if anything is unclear.", " Thank you for your patience.")
+
+
+class Variant(NamedTuple):
+    """One right run. `what`: what sets it apart. `fits`: whether it came about as meant; else it is no variant."""
+
+    name: str
+    what: str
+    play: Callable[[], Trajectory]
+    fits: Callable[[Trajectory], bool] = lambda _: True
+
+
+def variants(case: Case) -> Iterator[Variant]:
+    """All variants of a task."""
+    for of_one_class in (_worded, _polite, _shifted, _extra_reads, _corrected, _recovered, _reordered, _alternatives):
+        yield from of_one_class(case)
+
+
+def _edited(case: Case, name: str, what: str, script: Script, **more: Any) -> Variant:
+    return Variant(name, what, partial(_perform, case, script), **more)
+
+
+def _perform(case: Case, script: Script, **more: Any) -> Trajectory:
+    return case.stand.perform(case.task, script, case.careful, **more)
+
+
+def _refused(at: int, run: Trajectory) -> bool:
+    return not run.calls[at].ok
+
+
+def _struck(at: int, run: Trajectory) -> bool:
+    return run.calls[at].fault is not None
+
+
+# ---------------------------------------------------------------- words
+
+
+def _worded(case: Case) -> Iterator[Variant]:
+    """The expert in another mood; the same run in other words, and with dates and amounts written otherwise."""
+    rng = case.rng("worded")
+    for n in range(MOST):
+        seed = derive_seed(case.task.seed, "admission", "mood", n)
+        yield Variant("worded", f"the expert with seed {seed}", partial(case.stand.careful, case.task, seed))
+    before, after = rng.choice(BEFORE), rng.choice(AFTER)
+    said = user_turns(case.careful.messages)
+    yes = {text: rng.choice(YES) for _, text, confirms in said if confirms}
+    script = retold(case.script, lambda text: yes.get(text, text), "user")
+    script = tuple(
+        line._replace(text=f"{before}{line.text}{after}")
+        if line.role == "assistant" and line.text and not line.calls and "?" not in line.text
+        else line
+        for line in script
+    )
+    yield _edited(case, "worded", f"{before!r} … {after!r}", script)
+    respelled = retold(case.script, _respelling(case))
+    if respelled != case.script:
+        yield _edited(case, "worded", "dates and amounts written otherwise", respelled)
+
+
+def _respelling(case: Case) -> Callable[[str], str]:
+    """The answers' values spelled in another way, where they occur in a text; small numbers only beside no date."""
+    pairs, counts = [], []
+    for answer in case.answers:
+        ways = spellings(answer, case.stand.world.today)
+        if isinstance(answer.value, int) and not answer.money:
+            counts += [(ways[0], ways[1])] if ways[0] != ways[1] else []
+        elif answer.money or str(answer.value)[4:5] == "-":  # a day in its four ways; a time of day stays as it is
+            ways = ways if answer.money else ways[:4] if len(str(answer.value)) == 10 else ways[1:4]
+            pairs += [(way, other) for way, other in zip(ways, (*ways[1:], ways[0]), strict=True) if way != other]
+
+    def say(text: str) -> str:
+        dated = any(month in text for month in MONTHS)
+        now = pairs if dated else pairs + counts
+        return replacing(now, lambda spelling: place(spelling).pattern)(text) if now else text
+
+    return say
+
+
+def _polite(case: Case) -> Iterator[Variant]:
+    """Courtesies: before anything is done, between the user's word and the deed, and at the end."""
+    opening = (
+        Line("assistant", "Hello, and thank you for getting in touch. Let me look into that for you."),
+        Line("user", "Thank you, take your time."),
+    )
+    last = (Line("user", "Great, thank you very much!"), Line("assistant", "You're welcome. Have a lovely day."))
+    yield _edited(case, "polite", "greets first", with_line(case.script, 1, *opening))
+    yield _edited(case, "polite", "thanks at the end", (*case.script, *last))
+    said = user_turns(case.careful.messages)
+    users = [at for at, line in enumerate(case.script) if line.role == "user"]
+    agreed = [at for at, (_, _, confirms) in zip(users, said, strict=True) if confirms]
+    if agreed:
+        between = (Line("assistant", "Thank you. One moment, please."), Line("user", "Of course, no hurry."))
+        script = with_line(case.script, agreed[0] + 1, *between)
+        yield _edited(case, "polite", "asks for a moment after the user's yes", script)
+
+
+def _shifted(case: Case) -> Iterator[Variant]:
+    """Other ids for all that is new, and a later clock."""
+    shift = case.rng("shifted").between(3, 40)
+    what = f"ids and clock moved on by {shift}"
+    yield Variant("shifted", what, partial(_perform, case, case.script, shift=shift))
+
+
+# ---------------------------------------------------------------- calls more
+
+
+def _extra_reads(case: Case) -> Iterator[Variant]:
+    """A look-up made twice; another look-up of what the run showed. Before the last word, when all is done."""
+    rng = case.rng("reads")
+    end = len(case.script) - 1
+    if case.reads:
+        call = rng.choice(case.reads)
+        line = Line("assistant", None, (Made(call.name, call.arguments),))
+        what = f"{call.name}({call.arguments}) once more"
+        yield _edited(case, "extra_reads", what, with_line(case.script, end, line))
+    used = {call.name for call in case.careful.calls}
+    tools = [tool.spec for tool in case.stand.compiled.tools.values() if not tool.writes and tool.spec.actor == "agent"]
+    for tool in rng.shuffled([tool for tool in tools if tool.name not in used]):
+        known = {name: case.seen.get(name) for name in tool.required}
+        if known and all(known.values()):
+            arguments = {name: rng.choice(cells) for name, cells in known.items() if cells}
+            given = orjson.dumps(arguments).decode()
+            script = with_line(case.script, end, Line("assistant", None, (Made(tool.name, given),)))
+            yield _edited(case, "extra_reads", f"also {tool.name}({given})", script)
+            return
+
+
+def _corrected(case: Case) -> Iterator[Variant]:
+    """A call with an id that does not exist or without something that it needs; refused, and then made as it should."""
+    rng = case.rng("corrected")
+    agents = [call for call in case.careful.calls if call.actor == "agent" and call.ok and case.arguments(call)]
+    writing = [call for call in agents if call.wrote]
+    for calls in (writing, [call for call in agents if not call.wrote]):
+        if not calls:
+            continue
+        call = rng.choice(calls)
+        wrong = _refusable(case.tool(call), case.arguments(call), rng.chance(0.5))
+        at = next(k for k, made in enumerate(_all(case.script)) if made.origin == call.index)
+        script = beside(case.script, call.index, Made(call.name, orjson.dumps(wrong).decode()), after=False)
+        what = f"first {call.name}({orjson.dumps(wrong).decode()}), which is refused"
+        yield _edited(case, "corrected", what, script, fits=partial(_refused, at))
+
+
+def _all(script: Script) -> list[Made]:
+    return [made for line in script for made in line.calls]
+
+
+def _refusable(tool: Tool, arguments: dict[str, Any], unknown: bool) -> dict[str, Any]:
+    """Arguments that nearly do: an id that does not exist, or one argument left out."""
+    ids = [
+        n for n, v in arguments.items() if isinstance(v, str) and (n.endswith("_id") or n == "email" or form_of(v) != v)
+    ]
+    ids = [name for name in ids if "format" not in tool.parameters[name] and " " not in arguments[name]]
+    if ids and unknown:
+        value = arguments[ids[0]]
+        other = form_of(value).replace("#", "99999") if "#" in form_of(value) else f"x{value}"
+        return {**arguments, ids[0]: other}
+    needed = [name for name in arguments if name in tool.required] or list(arguments)
+    return {name: value for name, value in arguments.items() if name != needed[-1]}
+
+
+def _recovered(case: Case) -> Iterator[Variant]:
+    """A call that fails without effect, or whose page is cut short, and is then made again; and the expert's way."""
+    rng = case.rng("recovered")
+    first: dict[str, Call] = {}  # a planned fault strikes the first call of its tool
+    for call in case.careful.calls:
+        if call.actor == "agent" and call.ok:
+            first.setdefault(call.name, call)
+    for calls in ([c for c in first.values() if c.wrote], [c for c in first.values() if not c.wrote]):
+        if not calls:
+            continue
+        call = rng.choice(calls)
+        kinds: list[FaultKind] = ["rate_limit", "transient"]
+        if not call.wrote and isinstance(page := orjson.loads(call.result or "null"), list) and len(page) > 1:
+            kinds.append("truncated")
+        fault = PlannedFault(tool=call.name, kind=rng.choice(kinds))
+        at = next(k for k, made in enumerate(_all(case.script)) if made.origin == call.index)
+        script = beside(case.script, call.index, Made(call.name, call.arguments), after=False)
+        yield Variant(
+            "recovered",
+            f"{call.name} meets a {fault.kind} fault and is called again",
+            partial(_perform, case, script, faults=[fault]),
+            partial(_struck, at),
+        )
+    planned = plan_faults(case.task.goals, rng) if case.task.kind == "recover" else ()
+    if planned:
+        what = "the expert recovers from " + " and ".join(f"{fault.tool}: {fault.kind}" for fault in planned)
+        play = partial(case.stand.careful, case.task, case.task.seed, faults=planned)
+        yield Variant("recovered", what, play, lambda run: run.n_faults > 0)
+
+
+# ---------------------------------------------------------------- another way
+
+
+def _reordered(case: Case) -> Iterator[Variant]:
+    """Neighbours that have nothing to do with each other, the other way around: two writes, or two look-ups."""
+    found = [at for at in range(len(case.script) - 1) if _independent(case, case.script[at], case.script[at + 1])]
+    writes = {call.index for call in case.writes}
+    found.sort(key=lambda at: case.script[at].calls[0].origin not in writes)
+    for at in found[:MOST]:
+        one, two = case.script[at], case.script[at + 1]
+        script = (*case.script[:at], two, one, *case.script[at + 2 :])
+        what = f"{two.calls[0].tool} before {one.calls[0].tool}"
+        yield _edited(case, "reordered", what, script)
+    yield from _other_plans(case, "reordered", lambda plan: plan.name == "reordered")
+
+
+def _independent(case: Case, one: Line, two: Line) -> bool:
+    """Whether nothing goes from one message's calls to the next one's: no value, and nothing in a table."""
+    if not (one.calls and two.calls and one.role == two.role == "assistant"):
+        return False
+    compiled = case.stand.compiled.tools
+    for a in one.calls:
+        for b in two.calls:
+            first, second = compiled[a.tool], compiled[b.tool]
+            if bool(first.writes) != bool(second.writes):
+                return False  # what is looked up first may be a rule's
+            if first.writes & (second.reads | second.writes) or second.writes & first.reads:
+                return False
+            shown = (cell for row in objects_in(_result(case, a)) for cell in row.values() if cell is not None)
+            if any(len(str(cell)) > 2 and str(cell) in b.arguments and str(cell) not in a.arguments for cell in shown):
+                return False
+    return True
+
+
+def _result(case: Case, made: Made) -> Any:
+    return None if made.origin is None else orjson.loads(case.careful.calls[made.origin].result or "null")
+
+
+def _alternatives(case: Case) -> Iterator[Variant]:
+    """Each other right plan, and other values where several are accepted."""
+    yield from _other_plans(case, "alternative", lambda plan: plan.name != "reordered")
+    made = 0
+    for n, goal in enumerate(case.task.goals):
+        for name, value in case.rng("accepted", n).shuffled(_accepted(case, goal)):
+            other = _choosing(goal, name, value)
+            if other is not None and made < MOST:
+                made += 1
+                yield _by_goals(case, "alternative", f"{goal.intent} with {name} {value!r}", n, other)
+
+
+def _other_plans(case: Case, name: str, wanted: Callable[[Plan], bool]) -> Iterator[Variant]:
+    found = [(n, plan) for n, goal in enumerate(case.task.goals) for plan in goal.plans[1:] if wanted(plan)]
+    for n, plan in case.rng(name, "plans").shuffled(found)[:MOST]:
+        goal = case.task.goals[n]
+        yield _by_goals(case, name, f"{goal.intent} by {plan.name}", n, goal.model_copy(update={"plans": (plan,)}))
+
+
+def _by_goals(case: Case, name: str, what: str, n: int, goal: Goal) -> Variant:
+    goals = [*case.task.goals[:n], goal, *case.task.goals[n + 1 :]]
+    return Variant(name, what, partial(case.stand.careful, case.task, case.task.seed, goals))
+
+
+def _accepted(case: Case, goal: Goal) -> list[tuple[str, Any]]:
+    """The values that a right outcome takes in the place of drawn ones."""
+    found: dict[tuple[str, Any], None] = {}
+    for expected in case.task.expected:
+        for _, bindings in expected.checks:
+            if bindings.keys() == goal.values.keys():
+                other = {name: value for name, value in bindings.items() if value != goal.values[name]}
+                if len(other) == 1:
+                    found.update(dict.fromkeys(other.items()))
+    return list(found)
+
+
+def _choosing(goal: Goal, name: str, value: Any) -> Goal | None:
+    """The goal for an expert that takes this value of a list where it would take the first; None if words forbid it."""
+    plan = goal.plans[0]
+    lists = {s.name for step in plan.steps for s in step.arguments.values() if _first_of(s) == name}
+    words = " ".join((*goal.says.propose, *goal.says.report))
+    if not lists or any(f"{result}.0." in words or f"{result}[0]" in words for result in lists):
+        return None
+    where = {name: Source(by="const", value=value)}
+
+    def chosen(source: Source) -> Source:
+        if source.name not in lists or _first_of(source) is None:
+            return source
+        return source.model_copy(update={"path": (source.path[-1],), "where": where, "pick": "only"})
+
+    def step_chosen(step: PlanStep) -> PlanStep:
+        return step.model_copy(update={"arguments": {n: chosen(s) for n, s in step.arguments.items()}})
+
+    steps = tuple(map(step_chosen, plan.steps))
+    finds = {n: chosen(s) for n, s in plan.finds.items()}
+    return goal.model_copy(update={"plans": (plan.model_copy(update={"steps": steps, "finds": finds}),)})
+
+
+def _first_of(source: Source) -> str | None:
+    """The column of which a source takes the first value in a list; None where it takes something else."""
+    last = source.path[-1] if source.path else None
+    if source.by != "seen" or not isinstance(last, str):
+        return None
+    at_first = source.path[:-1] == (0,) or (len(source.path) == 1 and source.pick == "first" and not source.where)
+    return last if at_first else None
