@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 import pytest
 
@@ -247,8 +249,68 @@ def test_any_saver_that_covers_the_overdraft_may_pay_it_off_and_no_other(world: 
             assert row["kind"] == "savings" and row["balance_cents"] >= int(str(drawn.values["owed_cents"]))
 
 
-def test_three_stories_have_another_right_plan_and_each_tool_a_use(banking: CompiledDomain) -> None:
+def test_five_stories_have_another_right_plan_four_leave_a_choice_and_each_tool_has_a_use(
+    banking: CompiledDomain,
+) -> None:
     intents = banking.domain.intents
-    assert sum(bool(intent.alternatives) for intent in intents) >= 3
+    assert sum(bool(intent.alternatives) for intent in intents) >= 5
+    assert sum(any(draw.accept for draw in intent.draw.values()) for intent in intents) >= 4
     used = {step.tool for intent in intents for plan in intent.plans for step in plan}
     assert used == {tool.name for tool in banking.domain.tools}
+
+
+def test_a_payment_may_leave_from_any_current_account_that_covers_it(world: World) -> None:
+    drawer, intent = Drawer(world), world.compiled.domain.intent("pay_from_either_account")
+    both = 0
+    for seed in range(8):
+        try:
+            drawn = drawer.draw(intent, Rng(seed), {})
+        except Drop:
+            continue
+        right = drawn.accepted["account_id"]
+        both += len(right) == 2
+        for row in rows(world, "SELECT * FROM accounts WHERE customer_id = :id", id=drawn.values["customer_id"]):
+            covers = row["balance_cents"] + row["overdraft_cents"] >= int(str(drawn.values["amount_cents"]))
+            assert (row["account_id"] in right) == (row["kind"] == "current" and covers)
+    assert both
+
+
+# ---------------------------------------------------------------- saying no
+
+
+def test_every_rule_that_a_person_may_push_against_is_pushed_against(banking: CompiledDomain) -> None:
+    refused = {intent.rule for intent in banking.domain.intents if intent.kind == "refuse"}
+    by_agent = {name for name, rule in banking.domain.rules.items() if rule.by == "agent"}
+    assert by_agent - refused == {"R2"}  # the customer's own word is nothing that a customer asks to be refused
+
+
+def test_what_is_asked_of_this_desk_in_vain_is_done_by_no_tool(banking: CompiledDomain) -> None:
+    effects = " ".join(effect for tool in banking.domain.tools for effect in tool.effects)
+    for impossible in (
+        r"DELETE",
+        r"UPDATE payees",
+        r"UPDATE disputes",
+        r"UPDATE transfers",
+        r"\bphone =",
+        r"next_on =",
+    ):
+        assert not re.search(impossible, effects), impossible
+    for turn_to in ("branch", "app", "payments team", "originator", "disputes team", "lending advisers"):
+        assert turn_to in banking.domain.policy
+
+
+# ---------------------------------------------------------------- when an answer is lost
+
+
+def test_a_payment_in_doubt_is_found_among_the_transactions_by_its_number(world: World) -> None:
+    (row, *_) = rows(
+        world,
+        "SELECT a.account_id, p.payee_id FROM accounts a JOIN payees p USING (customer_id)"
+        " WHERE a.kind = 'current' AND a.balance_cents > 10000 AND p.added_on < :today",
+    )
+    environment = SqlEnvironment(world)
+    pay = {"from_account_id": row["account_id"], "payee_id": row["payee_id"], "amount_cents": 4321}
+    paid = orjson.loads(environment.call("pay_payee", pay).result or "null")
+    look = {"account_id": row["account_id"], "kind": "transfer"}
+    seen = orjson.loads(environment.call("list_transactions", look).result or "null")
+    assert [t["amount_cents"] for t in seen if t["transfer_id"] == paid["transfer_id"]] == [4321]
