@@ -113,8 +113,8 @@ ASKS = (
 
 _NOT = r"(?:not|n[’']?t)"
 DECLINES = (
-    rf"\b(?:can ?not|can[’']?t|could ?{_NOT}|unable|(?:am|is|are|was|were|i[’']m|we[’']re) (?:not |un)able) ",
-    rf"\b(?:will not|won[’']?t|must {_NOT}|mustn[’']?t|may not|(?:i|we)[’']ll not|shall not) ",
+    rf"\b(?:can ?not|can[’']?t|could ?{_NOT}|unable|(?:am|is|are|was|were|i[’']m|we[’']re) (?:not |un)able)\b",
+    rf"\b(?:will not|won[’']?t|must {_NOT}|mustn[’']?t|may not|(?:i|we)[’']ll not|shall not)\b",
     r"\b(?:not|isn[’']?t|aren[’']?t|wasn[’']?t) (?:\w+ ){0,2}"
     r"(?:possible|permitted|allowed|available|eligible|authori[sz]ed|in a position|refundable|covered|valid)\b",
     r"\b(?:impossible|forbidden|prohibited|ineligible|against (?:\w+ ){0,2}(?:policy|policies|rules?))\b",

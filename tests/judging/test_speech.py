@@ -152,6 +152,8 @@ def test_an_opening_confirms_nothing_and_a_yes_needs_a_question_before_it() -> N
         "That would be against our policy.",
         "The rules don't permit it.",
         "I can’t make an exception. Once it is paid at the desk, I'll gladly lend it to you.",
+        "I understand, but I can't, also not this once.",
+        "I would if I could, but I cannot.",
     ],
 )
 def test_a_refusal_in_words_is_understood(text: str) -> None:
