@@ -75,6 +75,52 @@ CANNOT = ("It won't let me. It says: {error}", "That didn't work, all I get is: 
 MOST_UNKNOWNS = 4  # questions that it cannot answer before it gives up
 
 
+def is_proposal(text: str) -> bool:
+    """Whether the scripted user takes this for a question after their word."""
+    return any(_PROPOSAL.search(question) for question in _questions(_sentences(text)))
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the scripted user hears a no in this."""
+    return _REFUSAL.search(_plain(text)) is not None
+
+
+def asks_for(about: Sequence[str], text: str) -> bool:
+    """Whether the scripted user hears a question about this, by the words that it is known by."""
+    return any(_place(about, question) is not None for question in _questions(_sentences(text)))
+
+
+def tools_meant(tools: Sequence[Tool], text: str) -> list[tuple[Tool, str]]:
+    """Which of the user's own tools they are asked to use, in order, each with the sentence that says so."""
+    wanted: dict[str, tuple[int, int, Tool, str]] = {}
+    for at, sentence in enumerate(_sentences(text)):
+        if not (sentence.endswith("?") or _INSTRUCTION.search(sentence)):
+            continue
+        for tool in tools:
+            place = _place(tool.asked.about, sentence) if tool.asked is not None else None
+            if place is not None and tool.name not in wanted:
+                wanted[tool.name] = at, place, tool, sentence
+    return [(tool, sentence) for _, _, tool, sentence in sorted(wanted.values(), key=lambda found: found[:2])]
+
+
+def _plain(text: str) -> str:
+    return fold(text.replace("’", "'")) or ""
+
+
+def _sentences(text: str) -> list[str]:
+    return _SENTENCE.split(_plain(text))
+
+
+def _questions(sentences: Sequence[str]) -> list[str]:
+    return [s for s in sentences if (s.endswith("?") or _REQUEST.search(s)) and not _MORE.search(s)]
+
+
+def _place(about: Sequence[str], sentence: str) -> int | None:
+    """Where in a sentence the first of these words begins; None when it has none of them."""
+    found = [re.search(rf"\b{re.escape(fold(word) or '')}", sentence) for word in about]
+    return min((match.start() for match in found if match), default=None)
+
+
 class ScriptedUser:
     """A user without a model. Everything it says comes from the task; `rng` picks among the persona's words."""
 
@@ -103,10 +149,9 @@ class ScriptedUser:
 
     async def reply(self, messages: Sequence[Message], hands: Hands) -> str | None:
         """The answer to the agent's last message, or None when nothing is left to want."""
-        text = fold((messages[-1].content or "").replace("’", "'")) or ""
-        sentences = _SENTENCE.split(text)
-        questions = [s for s in sentences if (s.endswith("?") or _REQUEST.search(s)) and not _MORE.search(s)]
-        did = self._do(sentences, hands)
+        said = messages[-1].content or ""
+        text, questions = _plain(said), _questions(_sentences(said))
+        did = [self._use(tool, sentence, hands) for tool, sentence in tools_meant(self._tools, said)]
         facts = self._asked(questions)
         self._told.update(facts)
         if did or facts:
@@ -130,20 +175,6 @@ class ScriptedUser:
         if _WAIT.search(text):
             return "Okay."
         return self._next()
-
-    def _do(self, sentences: Sequence[str], hands: Hands) -> list[str]:
-        """Do what the agent asks to be done with the user's own tools, in its order; what the user says of each."""
-        wanted: dict[str, tuple[int, Tool, str]] = {}
-        for at, sentence in enumerate(sentences):
-            if not (sentence.endswith("?") or _INSTRUCTION.search(sentence)):
-                continue
-            for tool in self._tools:
-                assert tool.asked is not None
-                found = [re.search(rf"\b{re.escape(fold(word) or '')}", sentence) for word in tool.asked.about]
-                places = [match.start() for match in found if match]
-                if places and tool.name not in wanted:
-                    wanted[tool.name] = at * 10_000 + min(places), tool, sentence
-        return [self._use(tool, sentence, hands) for _, tool, sentence in sorted(wanted.values(), key=lambda w: w[0])]
 
     def _use(self, tool: Tool, sentence: str, hands: Hands) -> str:
         """Use one tool as the agent asked, and tell what came of it."""
@@ -188,7 +219,7 @@ class ScriptedUser:
             if how == "never" or (name in self._told and not again):
                 continue
             about = self._goal.asked[name].about if name in self._goal.asked else (name.replace("_", " "),)
-            if any(re.search(rf"\b{re.escape(fold(word) or '')}", q) for word in about for q in questions):
+            if any(_place(about, question) is not None for question in questions):
                 found.append(name)
         return found
 
