@@ -15,6 +15,7 @@ from engine.types import Frozen
 from pipeline.domain import Kind
 from pipeline.errors import BadInput
 from pipeline.identity import content_hash
+from pipeline.types import FaultKind
 
 SHARD_TASKS = 32  # tasks of one work shard
 WORLD_TASKS = 16  # tasks that share one world: population is the costly part
@@ -51,6 +52,7 @@ class RunConfig(Frozen):
         "dual_control": 2,
     }
     limits: Limits = Limits()
+    faults: dict[FaultKind, Annotated[float, Field(ge=0, le=0.5)]] = {}  # chance per call, beside those of `recover`
     near_duplicate: float = Field(0.9, gt=0, le=1)  # Jaccard similarity from which a row counts as a copy
     pass_band: tuple[float, float] = (0.0, 1.0)  # keep tasks whose passes/attempts lies within
     per_intent_cap: int | None = Field(None, ge=1)  # most accepted rows of one combination of intents

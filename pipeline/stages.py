@@ -28,6 +28,7 @@ from pipeline.storage.work import Work
 from pipeline.tasks.draw import Drawer
 from pipeline.types import DroppedTask, Episode, Record, Task, Trajectory, Verdict
 from pipeline.world import FinalState, SqlEnvironment, World, populate
+from pipeline.world.faults import plan_faults
 
 EPISODES = 48  # in flight at once in one loop
 THREADS = 2
@@ -81,6 +82,7 @@ def episode_of(config: RunConfig, task: Task, attempt: int) -> Episode:
     """The episode of a task and attempt: its id and seed follow from them and from who acts."""
     seed = derive_seed(task.seed, "attempt", attempt)
     identity = {"task": task.task_id, "attempt": attempt, "agent": config.agent, "user": config.user}
+    faults = plan_faults(task.goals, Rng(derive_seed(seed, "faults"))) if task.kind == "recover" else ()
     return Episode(
         episode_id=content_hash(identity),
         task=task,
@@ -88,6 +90,7 @@ def episode_of(config: RunConfig, task: Task, attempt: int) -> Episode:
         seed=seed,
         agent_spec=config.agent,
         mistake_rate=parse_agent(config.agent).mistakes,
+        faults=faults,
     )
 
 
@@ -95,7 +98,7 @@ async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
     """One rollout by the expert and the scripted user."""
     task, config = episode.task, recipe.config
     goals = [goal.for_expert() for goal in task.goals]
-    slip = plan_slip(goals, episode.mistake_rate, Rng(derive_seed(episode.seed, "slip")))
+    slip = plan_slip(goals, episode.mistake_rate, Rng(derive_seed(episode.seed, "slip")), episode.faults)
     agent = ExpertAgent(
         goals, world.compiled, world.today, task.language, Rng(derive_seed(episode.seed, "agent")), slip, recipe.phrases
     )
@@ -110,6 +113,7 @@ async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
             user,
             limits=config.limits,
             prompt=system_prompt(world.compiled.domain, world.today, recipe.prompt),
+            faults=config.faults,
         )
     finally:
         environment.close()

@@ -219,7 +219,8 @@ def end_of(world: World, trajectory: Trajectory) -> Dump:
     environment = SqlEnvironment(world)
     try:
         for call in trajectory.calls:
-            environment.call(call.name, orjson.loads(call.arguments), actor=call.actor, fault=call.fault)
+            if call.ok or call.wrote:  # what was refused left nothing, and its arguments may be no JSON at all
+                environment.call(call.name, orjson.loads(call.arguments), actor=call.actor, fault=call.fault)
         return read_rows(environment.snapshot()[0], world.compiled.shapes)
     finally:
         environment.close()

@@ -4,8 +4,8 @@ It is given the structure of right plans (which calls, and where each value is t
 from the conversation: it reads the user's messages by inverting the phrasings, and the results by their fields. It
 never sees the draw. Its flow is one generator, so the code reads as the work does: look up, ask, confirm, act, report.
 
-With a planned mistake it errs once, in the way `pipeline.rollout.mistakes` says; the label stands only if the altered
-action was taken and not corrected.
+When a call meets trouble it does what `pipeline.rollout.recovery` says. With a planned mistake it errs once, as in
+`pipeline.rollout.erring`; the label stands only if the altered action was taken and not corrected.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import orjson
 
 from engine.types import Completion, Message, ToolCall
 from pipeline.identity import Rng
+from pipeline.rollout.erring import ErringWork
 from pipeline.rollout.mistakes import Slip
 from pipeline.rollout.work import GoalWork, Heard
 from pipeline.types import Goal, Mistake
@@ -61,6 +62,7 @@ class ExpertAgent:
         self.person: dict[str, Any] = {}  # who speaks, once they said so: later requests need not say it again
         self._calls = 0
         self._heard = 0
+        self.said: list[str] = []
         self.taken: list[Mistake] = []
         self._work = self._conversation(goals)
         next(self._work)
@@ -83,23 +85,25 @@ class ExpertAgent:
         heard = yield Message(role="assistant")  # primes the generator; never said
         for number, goal in enumerate(goals):
             slip = self._slip if self._slip is not None and self._slip.goal == number else None
-            heard = yield from GoalWork(self, goal, slip).work(heard)
+            work = GoalWork(self, goal) if slip is None else ErringWork(self, goal, slip)
+            heard = yield from work.work(heard)
         while True:
             heard = yield self.say(self.rng.choice(self.phrases["closing"]))
 
     # ------------------------------------------------------------ what a goal needs of its agent
 
     def say(self, text: str) -> Message:
+        self.said.append(text)
         return Message.model_construct(role="assistant", content=text, tool_calls=(), tool_call_id=None)
 
-    def call(self, calls: Sequence[tuple[str, dict[str, Any]]], text: str | None) -> Message:
+    def call(self, calls: Sequence[tuple[str, dict[str, Any] | str]], text: str | None) -> Message:
         """A message that makes calls; ids count all calls of the conversation, as Kimi K2's format wants."""
         made = []
         for name, arguments in calls:
-            made.append(
-                ToolCall(id=f"functions.{name}:{self._calls}", name=name, arguments=orjson.dumps(arguments).decode())
-            )
+            written = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+            made.append(ToolCall(id=f"functions.{name}:{self._calls}", name=name, arguments=written))
             self._calls += 1
+        self.said += [text] if text else []
         return Message.model_construct(role="assistant", content=text, tool_calls=tuple(made), tool_call_id=None)
 
     def known(self, tool: str, arguments: Mapping[str, Any]) -> Any | None:
@@ -114,7 +118,11 @@ class ExpertAgent:
     def saw(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
         """Remember a result."""
         if self.compiled.tools[tool].writes:
-            self._wrote.append(self.compiled.tools[tool].writes)
+            self.may_have_written(tool)
         else:
             key = tool, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS).decode()
             self._seen[key] = result, len(self._wrote)
+
+    def may_have_written(self, tool: str) -> None:
+        """Trust no earlier look-up of what this tool writes."""
+        self._wrote.append(self.compiled.tools[tool].writes)

@@ -1,80 +1,96 @@
-"""Mistakes on purpose: which one an episode gets, and how an argument is spoiled.
+"""Mistakes on purpose: which there are, where each can be made, and which one an episode gets.
 
-Rejected rows teach a critic and test a verifier, so a mistake must be plausible: the wrong day, the neighbour in the
-list, the other option. Which verdict each must meet is a table in the tests.
+What an agent that errs then does is in `erring`; the wrong values that it takes are in `spoil`. Which verdict each
+mistake must meet is a table in the tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, get_args
 
-from pipeline.domain import Tool
 from pipeline.identity import Rng
-from pipeline.types import Goal, Mistake
-from pipeline.world.functions import add_days
+from pipeline.rollout.spoil import is_entity
+from pipeline.sources import seen_in
+from pipeline.types import Goal, Mistake, Plan, PlannedFault, PlanStep
+from pipeline.world.faults import NO_EFFECT
 
-PLANTED: tuple[Mistake, ...] = ("wrong_argument", "missing_write", "extra_write", "premature_done")
+PLANTED: tuple[Mistake, ...] = get_args(Mistake)
+DECLINED = ("refuse", "irrelevant")
 
 
 class Slip(NamedTuple):
-    """One planned mistake: of which kind, in which goal, at which of its writes (modulo their number)."""
+    """One planned mistake: of which kind, in which goal, at which of its places (modulo their number).
+
+    `tool`: for a fault that is ignored, the tool that it strikes.
+    """
 
     kind: Mistake
     goal: int
     point: int
+    tool: str = ""
 
 
-def plan_slip(goals: Sequence[Goal], rate: float, rng: Rng) -> Slip | None:
-    """The mistake of an episode, with chance `rate`; None too where no planted mistake fits its goals."""
+def plan_slip(goals: Sequence[Goal], rate: float, rng: Rng, faults: Sequence[PlannedFault] = ()) -> Slip | None:
+    """The mistake of an episode, with chance `rate`; None too where no mistake fits its goals.
+
+    `faults`: what is to strike in the episode: without one there is none to ignore.
+    """
     if not rng.chance(rate):
         return None
-    fitting = [(kind, n) for n, goal in enumerate(goals) for kind in PLANTED if fits(kind, goal)]
+    fitting = [(kind, n) for n, goal in enumerate(goals) for kind in PLANTED if fits(kind, goal, faults)]
     if not fitting:
         return None
     kind = rng.choice(sorted({kind for kind, _ in fitting}))
-    return Slip(kind, rng.choice([n for k, n in fitting if k == kind]), rng.below(64))
+    return make_slip(kind, goals, rng.choice([n for k, n in fitting if k == kind]), rng, faults)
 
 
-def fits(kind: Mistake, goal: Goal) -> bool:
+def make_slip(kind: Mistake, goals: Sequence[Goal], goal: int, rng: Rng, faults: Sequence[PlannedFault] = ()) -> Slip:
+    """A mistake of this kind in a goal that it fits."""
+    struck = _unheeded(goals[goal], faults)
+    tool = rng.choice(struck) if kind == "ignored_fault" and struck else ""
+    return Slip(kind, goal, rng.below(64), tool)
+
+
+def fits(kind: Mistake, goal: Goal, faults: Sequence[PlannedFault] = ()) -> bool:
     """Whether this mistake can be made on the way to this goal."""
-    if any(step.writes for step in goal.plans[0].steps):
-        return True
-    return kind == "premature_done" and goal.kind == "question"
+    steps = goal.plans[0].steps
+    if goal.kind in DECLINED:
+        return kind == "policy_violation" and goal.forbidden is not None
+    writes = own_writes(steps)
+    match kind:
+        case "policy_violation":
+            return any(step.confirm for step in writes)
+        case "skipped_lookup":
+            return any(decisive(plan, goal.answers) for plan in goal.plans)
+        case "wrong_answer":
+            return bool(goal.answers)
+        case "premature_done":
+            return goal.kind == "question" or any(step.writes for step in steps)
+        case "invented_id" | "wrong_entity":
+            return any(is_entity(name) for step in writes for name in step.arguments)
+        case "ignored_fault":
+            return bool(_unheeded(goal, faults))
+        case "missing_write" | "wrong_argument" | "extra_write" | "repeated_call" | "malformed_call":
+            return bool(writes)
 
 
-def spoiled(tool: Tool, arguments: Mapping[str, Any], results: Mapping[str, Any], rng: Rng) -> list[dict[str, Any]]:
-    """The arguments with one of them plausibly wrong: every way that is known, in random order."""
-    ways = []
-    for name, value in arguments.items():
-        for other in _others(tool.parameters[name], value, results):
-            ways.append({**arguments, name: other})
-    return rng.shuffled(ways)
+def own_writes(steps: Sequence[PlanStep]) -> list[PlanStep]:
+    """The writing calls that the agent itself makes."""
+    return [step for step in steps if step.writes and step.actor == "agent"]
 
 
-def _others(schema: Mapping[str, Any], value: Any, results: Mapping[str, Any]) -> Iterator[Any]:
-    """Other values that fit the parameter: another option, the next day, one more, a neighbour that was seen."""
-    if "enum" in schema:
-        yield from (option for option in schema["enum"] if option != value)
-    elif schema.get("format") == "date" and isinstance(value, str):
-        yield from (day for day in (add_days(value, 1), add_days(value, -1)) if day)
-    elif isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int):
-        yield from (n for n in (value + 1, value - 1) if schema.get("minimum", 0) <= n <= schema.get("maximum", n))
-    elif isinstance(value, str):
-        for column, cells in _columns(results).items():
-            if value in cells:
-                yield from (cell for cell in cells if cell != value and isinstance(cell, str) and column != "")
+def decisive(plan: Plan, answers: Sequence[str]) -> list[PlanStep]:
+    """The look-ups whose results decide something: a value of a write, or an answer."""
+    wanted = {label.partition(".")[0] for label in answers}
+    wanted |= {name for label in wanted if label in plan.finds for name in seen_in(plan.finds[label])}
+    for step in plan.steps:
+        if step.writes:
+            wanted |= {name for source in step.arguments.values() for name in seen_in(source)}
+    return [step for step in plan.steps if not step.writes and step.actor == "agent" and step.key in wanted]
 
 
-def _columns(results: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values seen in lists, by column: where a neighbour is taken from."""
-    columns: dict[str, list[Any]] = {}
-    for result in results.values():
-        for row in result if isinstance(result, list) else ():
-            for column, cell in row.items() if isinstance(row, dict) else ():
-                cells = columns.setdefault(column, [])
-                if isinstance(cell, (str, int)) and cell not in cells:
-                    cells.append(cell)
-    return columns
+def _unheeded(goal: Goal, faults: Sequence[PlannedFault]) -> list[str]:
+    """The tools at whose writes a fault without effect strikes, whichever plan is followed."""
+    tools = [{step.tool for step in own_writes(plan.steps)} for plan in goal.plans]
+    return [fault.tool for fault in faults if fault.kind in NO_EFFECT and all(fault.tool in each for each in tools)]

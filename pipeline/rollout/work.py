@@ -1,12 +1,12 @@
 """One goal's work, as a careful human would do it: look up, ask, confirm, act, report.
 
-A plan is followed call by call; every value is looked up in what was told and seen. With a planned mistake the work
-strays once, where the mistake says; its label stands only if the altered action was taken and not corrected.
+A plan is followed call by call; every value is looked up in what was told and seen. What happens when a call meets
+trouble is in `recovery`; how the same work is done with a mistake in it, in `erring`, which overrides single moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,15 +14,16 @@ import orjson
 from engine.types import Message
 from pipeline.errors import BadInput
 from pipeline.reading import reader
-from pipeline.rollout.mistakes import Slip, spoiled
-from pipeline.sources import fit, look_up, seen_in, told_in
-from pipeline.types import Goal, Mistake, Plan, PlanStep
+from pipeline.rollout.recovery import Trouble, made_good, trouble
+from pipeline.sources import fill, look_up, seen_in, told_in
+from pipeline.types import Goal, Plan, PlanStep
 from pipeline.wording import render
 
 if TYPE_CHECKING:
     from pipeline.rollout.expert import ExpertAgent
 
 SPEAKS = 0.4  # chance of a word beside the first calls of a goal
+DECLINED = ("refuse", "irrelevant")  # kinds in which the right answer is a no
 
 Heard = Sequence[Message]  # what came since the last message: the user's reply, or the results of calls
 
@@ -30,58 +31,82 @@ Heard = Sequence[Message]  # what came since the last message: the user's reply,
 class GoalWork:
     """The work on one goal: what was told and seen of it, and the plan that is followed."""
 
-    def __init__(self, agent: ExpertAgent, goal: Goal, slip: Slip | None) -> None:
-        self._agent, self._goal, self._slip = agent, goal, slip
-        self._rng = agent.rng
-        self._plan: Plan = self._rng.choice(goal.plans)
-        self._told: dict[str, Any] = dict(agent.person)
-        self._results: dict[str, Any] = {}
+    def __init__(self, agent: ExpertAgent, goal: Goal) -> None:
+        self.agent, self.goal, self.rng = agent, goal, agent.rng
+        self.plan: Plan = self.rng.choice(goal.plans)
+        self.told: dict[str, Any] = dict(agent.person)
+        self.results: dict[str, Any] = {}
+        self.learned: list[str] = []  # what happened on the way and belongs into the report
+        self.partly_known = False  # a write took effect, and not all of what it returned can be looked up
         self._confirmed = False
         self._spoke = False
 
     def work(self, heard: Heard) -> Generator[Message, Heard, Heard]:
+        """From the user's request to the last word on it; gives back what was heard then."""
         self._listen(heard)
-        steps = list(self._plan.steps)
-        if self._agent.asks_first:
+        steps, done = self.steps(), 0
+        if self.agent.asks_first:
             yield from self._ask(self._facts(steps))
-        done = 0
         while done < len(steps):
             step = steps[done]
-            if self._slips("premature_done", step.writes):
-                heard = yield self._claim()
-                return heard
-            if self._slips("missing_write", step.writes and done == self._slip_step(steps)):
-                lost = {step.key}
-                steps = [s for s in steps[:done] + steps[done + 1 :] if not self._uses(s, lost)]
-                self._agent.taken.append("missing_write")
-                continue
             yield from self._ask(self._facts(steps[done:] if step.confirm else [step]))
             if step.actor == "user":
                 yield from self._have_done(step)
                 done += 1
                 continue
             if step.confirm and not self._confirmed:
-                heard = yield self._agent.say(self._wording(self._goal.says.propose, "proposing"))
+                heard = yield from self.propose(step)
                 if self._changed_mind(heard):
-                    steps, done, self._results = list(self._plan.steps), 0, {}
+                    steps, done, self.results = self.steps(), 0, {}
                     continue
                 self._confirmed = True
             batch = self._batch(steps, done)
-            refused = yield from self._do(batch, wrong=done == self._slip_step(steps))
-            if refused is not None:
-                line = render(self._rng.choice(self._agent.phrases["refused"]), {"error": refused})
-                heard = yield self._agent.say(line)
+            stopped = yield from self.do(batch)
+            if stopped is not None:
+                heard = yield self.agent.say(stopped)
                 return heard
             done += len(batch)
-        if self._slip is not None and self._slip.kind == "extra_write":
-            yield from self._once_more()
-        if self._goal.kind in ("refuse", "irrelevant"):
-            return (yield from self._decline())
-        if self._slips("premature_done", self._slip is not None and not any(s.writes for s in steps)):
-            heard = yield self._claim()
-            return heard
-        heard = yield self._agent.say(self._wording(self._goal.says.report, "claims"))
+        return (yield from self.close())
+
+    # ------------------------------------------------------------ the moves
+
+    def steps(self) -> list[PlanStep]:
+        """The calls to be made, in order."""
+        return list(self.plan.steps)
+
+    def propose(self, step: PlanStep) -> Generator[Message, Heard, Heard]:
+        """Say what is about to be done, and wait for the user's word. `step`: the first call that needs it."""
+        heard = yield self.agent.say(self.wording(self.goal.says.propose, "proposing"))
         return heard
+
+    def do(self, batch: Sequence[PlanStep]) -> Generator[Message, Heard, str | None]:
+        """Make the calls of a batch and take their results; else what to tell the user of why it stops here."""
+        todo: list[tuple[PlanStep, dict[str, Any]]] = []
+        for step in batch:
+            try:
+                arguments = self.arguments(step)
+            except KeyError as unknown:
+                if self.partly_known:
+                    return self.phrase("stuck")
+                return f"I could not find {str(unknown.args[0]).replace('.', ' ').replace('_', ' ')}."
+            earlier = None if step.writes else self.agent.known(step.tool, arguments)
+            if earlier is None:
+                todo.append((step, arguments))
+            else:
+                self.results[step.key] = earlier
+        return (yield from self.send(todo, self._aside())) if todo else None
+
+    def close(self) -> Generator[Message, Heard, Heard]:
+        """The last word: a report, or a no."""
+        if self.goal.kind in DECLINED:
+            return (yield from self._decline())
+        heard = yield self.agent.say(self.report())
+        return heard
+
+    def report(self) -> str:
+        """What was done or found, and what happened on the way where it matters."""
+        otherwise = "details_lost" if self.partly_known else "claims"
+        return " ".join([self.wording(self.goal.says.report, otherwise), *self.learned])
 
     # ------------------------------------------------------------ listening and speaking
 
@@ -89,103 +114,115 @@ class GoalWork:
         """Take the facts of a user's message: the phrasing that fits it best says where they stand."""
         text = " ".join(m.content or "" for m in heard if m.role == "user")
         best: dict[str, Any] = {}
-        for template in self._goal.templates:
-            found = reader(template).read(text, self._agent.today)
+        for template in self.goal.templates:
+            found = reader(template).read(text, self.agent.today)
             if found is not None and len(found) > len(best):
                 best = found
-        for asked in self._goal.asked.values():
-            for template in asked.tell.get(self._agent.language) or asked.tell["en"]:
-                found = reader(template).read(text, self._agent.today)
+        for asked in self.goal.asked.values():
+            for template in asked.tell.get(self.agent.language) or asked.tell["en"]:
+                found = reader(template).read(text, self.agent.today)
                 best = {**(found or {}), **best}
-        self._told.update({name: value for name, value in best.items() if name in self._goal.facts})
-        person = self._agent.compiled.domain.person
-        if person in self._told:
-            self._agent.person = {person: self._told[person]}
+        self.told.update({name: value for name, value in best.items() if name in self.goal.facts})
+        person = self.agent.compiled.domain.person
+        if person in self.told:
+            self.agent.person = {person: self.told[person]}
 
     def _changed_mind(self, heard: Heard) -> bool:
         """Whether the user, asked for their word, wants something else; then that is what they want."""
         text = " ".join(m.content or "" for m in heard if m.role == "user")
-        for template in self._goal.reversal.templates if self._goal.reversal is not None else ():
-            found = reader(template).read(text, self._agent.today)
-            if found is not None and any(self._told.get(name) != value for name, value in found.items()):
-                self._told.update(found)
+        for template in self.goal.reversal.templates if self.goal.reversal is not None else ():
+            found = reader(template).read(text, self.agent.today)
+            if found is not None and any(self.told.get(name) != value for name, value in found.items()):
+                self.told.update(found)
                 return True
         return False
 
     def _have_done(self, step: PlanStep) -> Generator[Message, Heard, None]:
         """Have the user do something with a tool of their own, and take what they tell of it for its result."""
-        tool = self._agent.compiled.tools[step.tool].spec
+        tool = self.agent.compiled.tools[step.tool].spec
         assert tool.asked is not None
-        language, arguments = self._agent.language, self._arguments(step)
-        ways = self._rng.shuffled(tool.asked.ask.get(language) or tool.asked.ask["en"])
+        language, arguments = self.agent.language, self.arguments(step)
+        ways = self.rng.shuffled(tool.asked.ask.get(language) or tool.asked.ask["en"])
         for way in (ways * 2)[:2]:
-            heard = yield self._agent.say(render(way, {**self._told, **arguments}, loops=True))
+            heard = yield self.agent.say(render(way, {**self.told, **arguments}, loops=True))
             text = " ".join(m.content or "" for m in heard if m.role == "user")
             for template in tool.asked.tell.get(language) or tool.asked.tell["en"]:
-                found = reader(template).read(text, self._agent.today)
+                found = reader(template).read(text, self.agent.today)
                 if found is not None:
-                    self._results[step.key] = found
-                    self._agent.saw(step.tool, arguments, found)
+                    self.results[step.key] = found
+                    self.agent.saw(step.tool, arguments, found)
                     return
 
     def _ask(self, facts: Sequence[str]) -> Generator[Message, Heard, None]:
         """Ask for what is missing, all at once; a second time if the answer was not understood."""
         for _ in range(2):
-            missing = [name for name in facts if name not in self._told and name in self._goal.asked]
+            missing = [name for name in facts if name not in self.told and name in self.goal.asked]
             if not missing:
                 return
-            language = self._agent.language
-            ways = [self._goal.asked[name].ask for name in missing]
-            parts = [
-                self._rng.choice(self._agent.phrases["asking"]),
-                *(self._rng.choice(w.get(language) or w["en"]) for w in ways),
-            ]
-            heard = yield self._agent.say(" ".join(part for part in parts if part))
+            language = self.agent.language
+            ways = [self.goal.asked[name].ask for name in missing]
+            parts = [self.phrase("asking"), *(self.rng.choice(w.get(language) or w["en"]) for w in ways)]
+            heard = yield self.agent.say(" ".join(part for part in parts if part))
             self._listen(heard)
-
-    def _wording(self, templates: Sequence[str], otherwise: str) -> str:
-        """One of the domain's wordings, filled with what is known; a bare line where something is not known."""
-        values = {**self._told, **self._results}
-        for name, source in self._plan.finds.items():
-            try:
-                values[name] = look_up(source, self._told, self._results)
-            except KeyError:
-                continue
-        for template in self._rng.shuffled(templates):
-            try:
-                return render(
-                    template,
-                    values,
-                    today=self._agent.today,
-                    loops=True,
-                    currency=self._agent.compiled.domain.currency,
-                )
-            except BadInput:
-                continue
-        return self._rng.choice(self._agent.phrases[otherwise])
-
-    def _claim(self) -> Message:
-        self._agent.taken.append("premature_done")
-        return self._agent.say(self._rng.choice(self._agent.phrases["claims"]))
 
     def _decline(self) -> Generator[Message, Heard, Heard]:
         """Say no and why; and once more, in other words, when the user insists."""
-        words = self._rng.shuffled(self._goal.says.decline)
-        yield self._agent.say(self._wording(words[:1], "refused"))
-        heard = yield self._agent.say(self._wording(words[1:] or words, "refused"))
+        words = self.rng.shuffled(self.goal.says.decline)
+        yield self.agent.say(self.wording(words[:1], "refused"))
+        heard = yield self.agent.say(self.wording(words[1:] or words, "refused"))
         return heard
 
-    # ------------------------------------------------------------ acting
+    def wording(self, templates: Sequence[str], otherwise: str) -> str:
+        """One of the domain's wordings, filled with what is known; a bare line where something is not known."""
+        values = self.known()
+        for template in self.rng.shuffled(templates):
+            try:
+                return self.rendered(template, values)
+            except BadInput:
+                continue
+        return self.phrase(otherwise)
+
+    def known(self) -> dict[str, Any]:
+        """What wordings may speak of, by name."""
+        values = {**self.told, **self.results}
+        for name, source in self.plan.finds.items():
+            try:
+                values[name] = look_up(source, self.told, self.results)
+            except KeyError:
+                continue
+        return values
+
+    def rendered(self, template: str, values: Mapping[str, Any]) -> str:
+        """A wording with these values. Raises BadInput when one is missing."""
+        return render(template, values, today=self.agent.today, loops=True, currency=self.currency)
+
+    def phrase(self, name: str, **values: Any) -> str:
+        """One of the expert's own phrases of this name."""
+        text = self.rng.choice(self.agent.phrases[name])
+        return render(text, values) if values else text
+
+    # ------------------------------------------------------------ what a call needs
+
+    @property
+    def currency(self) -> str:
+        return self.agent.compiled.domain.currency
+
+    def parameters(self, tool: str) -> dict[str, dict[str, Any]]:
+        return self.agent.compiled.tools[tool].spec.parameters
+
+    def arguments(self, step: PlanStep) -> dict[str, Any]:
+        """A step's arguments from what was told and seen. Raises KeyError when one is not known."""
+        return fill(step.arguments, self.parameters(step.tool), self.told, self.results, self.currency)
 
     def _facts(self, steps: Sequence[PlanStep]) -> list[str]:
         """The facts that these steps and what is said about them need, in order."""
         names: dict[str, None] = {}
         for step in steps:
             for source in step.arguments.values():
-                names.update(dict.fromkeys(told_in(source, self._goal.facts)))
+                names.update(dict.fromkeys(told_in(source, self.goal.facts)))
         return list(names)
 
-    def _uses(self, step: PlanStep, lost: set[str]) -> bool:
+    def uses(self, step: PlanStep, lost: set[str]) -> bool:
         """Whether a step needs a result that will not come; if so its own will not come either."""
         needs = {n for s in step.arguments.values() for n in seen_in(s)}
         if needs & lost:
@@ -196,109 +233,60 @@ class GoalWork:
     def _batch(self, steps: Sequence[PlanStep], at: int) -> list[PlanStep]:
         """The step, and with it the look-ups that can go out beside it."""
         batch = [steps[at]]
-        if not self._agent.parallel or steps[at].writes:
+        if not self.agent.parallel or steps[at].writes:
             return batch
         for step in steps[at + 1 :]:
             lost = {s.key for s in batch}
             if (
                 step.writes
                 or step.actor == "user"
-                or self._uses(step, lost)
-                or any(f not in self._told for f in self._facts([step]))
+                or self.uses(step, lost)
+                or any(f not in self.told for f in self._facts([step]))
             ):
                 break
             batch.append(step)
         return batch
 
-    def _arguments(self, step: PlanStep) -> dict[str, Any]:
-        """A step's arguments from what was told and seen. Raises KeyError when one is not known."""
-        parameters = self._agent.compiled.tools[step.tool].spec.parameters
-        values = {}
-        for name in parameters:
-            if name not in step.arguments:
-                continue
-            source = step.arguments[name]
-            if source.by == "text":
-                known = {**self._told, **self._results}
-                value: Any = render(source.value, known, currency=self._agent.compiled.domain.currency)
-            else:
-                value = look_up(source, self._told, self._results)
-            values[name] = fit(value, parameters[name])
-        return values
+    # ------------------------------------------------------------ calling
 
-    def _do(self, batch: Sequence[PlanStep], *, wrong: bool) -> Generator[Message, Heard, str | None]:
-        """Make the calls of a batch; None, or what keeps it from going on: an error, a value not to be found."""
-        todo: list[tuple[PlanStep, dict[str, Any]]] = []
-        for step in batch:
-            try:
-                arguments = self._arguments(step)
-            except KeyError as unknown:
-                return f"I could not find {str(unknown.args[0]).replace('.', ' ').replace('_', ' ')}."
-            earlier = None if step.writes else self._agent.known(step.tool, arguments)
-            if earlier is None:
-                todo.append((step, arguments))
-            else:
-                self._results[step.key] = earlier
-        if wrong and self._slip is not None and self._slip.kind == "wrong_argument":
-            for step, arguments in todo:
-                altered = spoiled(self._agent.compiled.tools[step.tool].spec, arguments, self._results, self._rng)
-                if not altered:  # nothing plausible to take instead: the next write may have something
-                    self._slip = self._slip._replace(point=self._slip.point + 1)
-                for other in altered[:1]:
-                    error = yield from self._send([(step, other)], None)
-                    if error is None:
-                        self._agent.taken.append("wrong_argument")
-                        return None
-                    line = self._rng.choice(self._agent.phrases["correcting"])
-                    return (yield from self._send([(step, arguments)], line))
-        if not todo:
-            return None
-        return (yield from self._send(todo, self._aside()))
+    def send(
+        self, todo: Sequence[tuple[PlanStep, dict[str, Any]]], text: str | None
+    ) -> Generator[Message, Heard, str | None]:
+        """Make calls in one message and bring each to its end; else what to tell the user of the first that failed."""
+        heard = yield self.agent.call([(step.tool, arguments) for step, arguments in todo], text)
+        stopped: list[str] = []
+        met: list[tuple[PlanStep, dict[str, Any], Trouble]] = []
+        for (step, arguments), message in zip(todo, heard, strict=True):
+            result = orjson.loads(message.content or "null")
+            if (what := trouble(result)) is not None:
+                met.append((step, arguments, what))
+            elif (refused := self.took(step, arguments, result)) is not None:
+                stopped.append(refused)
+        for step, arguments, what in met:
+            if (failed := (yield from self.mend(step, arguments, what))) is not None:
+                stopped.append(failed)
+        return stopped[0] if stopped else None
+
+    def one(self, tool: str, arguments: dict[str, Any] | str, text: str | None) -> Generator[Message, Heard, Any]:
+        """Make one call and give back what the tool said. `arguments` as text: just as they stand."""
+        heard = yield self.agent.call([(tool, arguments)], text)
+        return orjson.loads(heard[0].content or "null")
+
+    def took(self, step: PlanStep, arguments: dict[str, Any], result: Any) -> str | None:
+        """Take a call's result; or, of a refusal, what to tell the user."""
+        if isinstance(result, dict) and set(result) == {"error"}:
+            return self.phrase("refused", error=result["error"])
+        self.results[step.key] = result
+        self.agent.saw(step.tool, arguments, result)
+        return None
+
+    def mend(self, step: PlanStep, arguments: dict[str, Any], met: Trouble) -> Generator[Message, Heard, str | None]:
+        """Bring a call that met trouble to its end; else what to tell the user."""
+        return (yield from made_good(self, step, arguments, met))
 
     def _aside(self) -> str | None:
         """A word beside the first calls of a goal, now and then."""
         if self._spoke:
             return None
         self._spoke = True
-        return self._rng.choice(self._agent.phrases["looking"]) if self._rng.chance(SPEAKS) else None
-
-    def _send(
-        self, todo: Sequence[tuple[PlanStep, dict[str, Any]]], text: str | None
-    ) -> Generator[Message, Heard, str | None]:
-        """Make calls and take their results; the first error, or None."""
-        heard = yield self._agent.call([(step.tool, arguments) for step, arguments in todo], text)
-        refused = None
-        for (step, arguments), message in zip(todo, heard, strict=True):
-            result = orjson.loads(message.content or "null")
-            if isinstance(result, dict) and set(result) == {"error"}:
-                refused = refused or str(result["error"])
-                continue
-            self._results[step.key] = result
-            self._agent.saw(step.tool, arguments, result)
-        return refused
-
-    # ------------------------------------------------------------ erring on purpose
-
-    def _slips(self, kind: Mistake, here: bool) -> bool:
-        return here and self._slip is not None and self._slip.kind == kind and not self._agent.taken
-
-    def _slip_step(self, steps: Sequence[PlanStep]) -> int:
-        """The write at which the mistake is due; -1 when there is none (left)."""
-        writes = [i for i, step in enumerate(steps) if step.writes]
-        if self._slip is None or not writes or self._agent.taken:
-            return -1
-        return writes[self._slip.point % len(writes)]
-
-    def _once_more(self) -> Generator[Message, Heard, None]:
-        """A write that nobody asked for: one of the plan's again, for something else."""
-        writes = [step for step in self._plan.steps if step.writes and step.key in self._results]
-        for step in self._rng.shuffled(writes):
-            arguments = self._arguments(step)
-            spec = self._agent.compiled.tools[step.tool].spec
-            for other in (*spoiled(spec, arguments, self._results, self._rng)[:1], arguments):
-                before = dict(self._results)
-                refused = yield from self._send([(step, other)], None)
-                self._results = before
-                if refused is None:
-                    self._agent.taken.append("extra_write")
-                    return
+        return self.phrase("looking") if self.rng.chance(SPEAKS) else None

@@ -49,6 +49,7 @@ def run_goal(
     values = drawn.values
     grounding = Grounding(drawn.told(), drawn.choices)
     swap = {accepted: chosen for name, chosen in instead.items() for accepted in drawn.accepted[name]}
+    free = [value for accepted in drawn.accepted.values() if len(accepted) > 1 for value in accepted]
     planned: list[PlanStep] = []
     calls: list[tuple[str, str, Outcome]] = []
     for number, step in enumerate(steps):
@@ -64,10 +65,13 @@ def run_goal(
                 value = swap[value]
             sources[parameter], arguments[parameter] = source, fit(value, tool.parameters.get(parameter, {}))
         outcome = environment.call(step.tool, arguments, actor=tool.actor)
+        result = orjson.loads(outcome.result or "null")
         planned.append(
             PlanStep(
                 key=key, tool=step.tool, arguments=sources,
                 writes=bool(tool.effects), confirm=tool.confirm, actor=tool.actor,
+                lists=isinstance(result, list) and len(result) > 1,
+                free=tuple(name for name, source in sources.items() if source.by == "seen" and arguments[name] in free),
             )
         )  # fmt: skip
         if outcome.result is None and forbidden:
@@ -75,7 +79,7 @@ def run_goal(
         if outcome.result is None:
             raise Drop("gold_refused", f"{drawn.intent.name}/{name}: {step.tool}({arguments}): {outcome.error}")
         calls.append((step.tool, canonical_json(arguments), outcome))
-        grounding.saw(key, step.tool, _heard(tool, orjson.loads(outcome.result)))
+        grounding.saw(key, step.tool, _heard(tool, result))
     run = GoalRun(Plan(name=name, steps=tuple(planned)), grounding, calls=calls)
     if forbidden:
         return run

@@ -8,6 +8,7 @@ back). A draw that fails one of these is drawn anew, with bounds; then the posit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.reading import reader
 from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, check_wording, rehearse, run_forbidden, run_plans
+from pipeline.tasks.proof import proven
 from pipeline.tasks.reorder import reordered
 from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Reversal, Task
 from pipeline.wording import render
@@ -115,6 +117,8 @@ class TaskMaker:
             self._goal(world, goal, goal_runs, first, rng, persona, later=i > 0)
             for i, (goal, goal_runs, first) in enumerate(zip(drawn, runs, firsts, strict=True))
         )
+        if kind == "recover" or any(self.config.faults.values()):
+            goals = self._with_proofs(world, drawn, runs, goals)
         opening = _greeted(goals[0].opening, persona, rng)
         told = {**drawn[0].told(), **firsts[0]}
         if not any(_reads(template, opening, told, world.today) for template in goals[0].templates):
@@ -136,6 +140,21 @@ class TaskMaker:
             allow=tuple(dict.fromkeys(path for goal in drawn for path in goal.intent.allow)),
         )
         return body.model_copy(update={"task_id": content_hash({"task": seed, "story": [g.opening for g in goals]})})
+
+    def _with_proofs(
+        self, world: World, drawn: Sequence[Drawn], runs: Sequence[Sequence[GoalRun]], goals: Sequence[Goal]
+    ) -> tuple[Goal, ...]:
+        """The goals with what shows whether a write took effect, for calls that may fail."""
+        out = []
+        for n, (goal, of_goal, made) in enumerate(zip(drawn, runs, goals, strict=True)):
+            by_name = {run.plan.name: run for run in of_goal}
+            earlier = [of_other[0] for of_other in runs[:n]]
+            plans = [
+                proven(world, goal, replace(by_name.get(plan.name, of_goal[0]), plan=plan), made.says, earlier)
+                for plan in made.plans
+            ]
+            out.append(made.model_copy(update={"plans": tuple(plans)}))
+        return tuple(out)
 
     def _intents(self, drawer: Drawer, kind: Kind, rng: Rng) -> list[Drawn]:
         domain = self.compiled.domain

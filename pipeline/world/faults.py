@@ -22,6 +22,7 @@ ERRORS: dict[FaultKind, str] = {
 }
 NO_EFFECT: frozenset[FaultKind] = frozenset({"timeout", "rate_limit", "transient"})
 ON_WRITES = 0.8  # share of recover tasks with writes in which a write is struck: what is hard is a write in doubt
+WEIGHTS: dict[FaultKind, int] = {"rate_limit": 1, "transient": 1, "truncated": 2, "timeout": 2, "lost_ack": 3}
 TWICE = 0.25  # share in which a second fault strikes, at another tool
 
 
@@ -46,7 +47,8 @@ def plan_faults(goals: Sequence[Goal], rng: Rng) -> tuple[PlannedFault, ...]:
         hard = [fault for fault in able if fault.tool in writes]
         rest = [fault for fault in able if fault.tool not in writes]
         among = hard if hard and (not rest or rng.chance(ON_WRITES)) else rest
-        kind = rng.choice(sorted({fault.kind for fault in among}))  # by kind: hardly a step can show the rarer ones
+        kinds = sorted({fault.kind for fault in among})  # by kind: hardly a step can show the rarer ones
+        kind = rng.weighted(kinds, [WEIGHTS[kind] for kind in kinds])
         planned.append(rng.choice([fault for fault in among if fault.kind == kind]))
         able = [fault for fault in able if fault.tool != planned[-1].tool]
     return tuple(planned)

@@ -90,13 +90,17 @@ def test_what_only_the_user_can_do_is_done_by_the_user_and_told(recipe: Recipe, 
     assert "refresh_app" not in {tool["function"]["name"] for tool in trajectory.tools}
 
 
-@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "ignored_fault"])  # that takes a fault
 def test_a_planted_mistake_that_was_made_is_labelled_and_rejected(recipe: Recipe, find: Find, kind: Mistake) -> None:
-    # the neighbour of a value must have been seen: a date always has one
-    intent = "hold_until" if kind == "wrong_argument" else "borrow_with_note"
-    record = play_with(recipe, find, intent, Slip(kind, 0, 0))
-    assert record.trajectory.mistakes == (kind,)
-    assert not record.verdict.passed
+    labelled = 0
+    for intent in ("hold_until", "renew", "borrow_with_note"):
+        for seed in range(4):
+            record = play_with(recipe, find, intent, Slip(kind, 0, seed), seed)
+            if record.trajectory.mistakes:
+                labelled += 1
+                assert record.trajectory.mistakes == (kind,)
+                assert not record.verdict.passed, record.trajectory.messages
+    assert labelled
 
 
 def test_consequential_calls_come_after_the_users_yes(recipe: Recipe, find: Find) -> None:
@@ -118,7 +122,7 @@ def test_the_share_of_planned_mistakes_is_the_rate(find: Find) -> None:
 
 
 def test_no_mistake_is_planned_where_none_fits(find: Find) -> None:
-    task, _ = find("borrow_with_fines")
+    task, _ = find("buy_the_book")
     assert not any(fits(kind, goal) for kind in PLANTED for goal in task.goals)
     assert plan_slip(task.goals, 1.0, Rng(0)) is None
 
