@@ -26,8 +26,14 @@ def grounded(subject: Subject) -> Found:
                 what = f"{intent.name}/{name}: {lost[0]} ({len(lost)} of {len(ran)} draws)"
                 remedy = "Tell it as a fact, or plan a call before it whose result shows it."
                 refusals.append(Refusal(subject.at("intents.yaml", i, *path), RUNG, what, remedy))
+        tried = [trial.forbidden for trial in mine if trial.forbidden is not None]
+        lost = [run.drop for run in tried if run.drop is not None and run.drop.reason == "ungrounded"]
+        if lost and len(lost) > (1 - YIELD) * len(tried):
+            what = f"{intent.name}/forbidden: {lost[0]} ({len(lost)} of {len(tried)} draws)"
+            remedy = "Tell it as a fact, or hold a call before it whose result shows it."
+            refusals.append(Refusal(subject.at("intents.yaml", i, "forbidden"), RUNG, what, remedy))
     arguments, constants = 0, list(_constants(subject))
-    for _, _, _, _, step, _ in steps_of(subject.domain):
+    for _, _, _, _, step, _ in steps_of(subject.domain, forbidden=True):
         arguments += len(step.arguments)
     refusals += [refusal for refusal in constants if refusal is not None]
     return Found(f"{arguments} arguments traced, {len(constants)} of them constants", refusals)
@@ -35,7 +41,7 @@ def grounded(subject: Subject) -> Found:
 
 def _constants(subject: Subject) -> Iterator[Refusal | None]:
     """Each literal of a plan; with a refusal where an agent has no way to know it."""
-    for i, intent, plan, path, step, tool in steps_of(subject.domain):
+    for i, intent, plan, path, step, tool in steps_of(subject.domain, forbidden=True):
         for name, value in step.arguments.items():
             if isinstance(value, str) and (value.startswith("$") or "{{" in value):
                 continue
@@ -76,8 +82,8 @@ def _free_text(subject: Subject, number: int, plan: str, value: Any) -> bool:
     shapes = subject.compiled.shapes
     modes: set[str | None] = set()
     for trial in subject.trials:
-        for run in trial.runs if trial.number == number else ():
-            if run.plan == plan:
+        for run in (*trial.runs, trial.forbidden) if trial.number == number else ():
+            if run is not None and run.plan == plan:
                 cells = [(r.table, c, v) for r in run.change.inserts for c, v in r.row.items()]
                 cells += [(u.table, u.column, u.after) for u in run.change.updates]
                 modes |= {shapes[table].compare.get(column) for table, column, cell in cells if cell == value}

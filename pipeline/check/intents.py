@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.check.kinds import forbidden_is_forbidden, minds_change, refusals_are_real
 from pipeline.check.refusal import Refusal
 from pipeline.check.subject import Found, Subject, plans_of
 from pipeline.check.trials import YIELD, Run, Trial, trials_of
 from pipeline.config import RunConfig
-from pipeline.domain import Intent
+from pipeline.domain import Intent, Kind
 from pipeline.errors import DomainDefect
 from pipeline.tasks.draw import Drop
 from pipeline.tasks.personas import load_personas
 from pipeline.tasks.synthesize import TaskMaker
-from pipeline.types import Change, DroppedTask
+from pipeline.types import Change, DroppedTask, Task
 from pipeline.world import FinalState
 
 RUNG = "intents"
@@ -42,7 +43,7 @@ def intents(subject: Subject) -> Found:
     except DomainDefect as defect:
         where = subject.at("intents.yaml")
         return Found("", [Refusal(where, RUNG, str(defect), "Mend the statement or the tool that it names.")])
-    refusals += _refusals_are_real(subject)
+    refusals += refusals_are_real(subject)
     runs = sum(run.run is not None for trial in subject.trials for run in trial.runs)
     return Found(f"{len(subject.trials)} draws, {runs} plans executed", refusals)
 
@@ -68,9 +69,9 @@ def _verdicts(subject: Subject, i: int, intent: Intent, trials: list[Trial]) -> 
         for run, (name, path, _) in zip(trial.runs, plans_of(intent), strict=True):
             if run.run is None:
                 continue
-            place = trial.drawer.world.seed, name
-            first = place not in seen  # whole ledgers are summed once a plan and world
-            seen.add(place)
+            once = trial.drawer.world.seed, name
+            first = once not in seen  # whole ledgers are summed once a plan and world
+            seen.add(once)
             for key, refusal in _effects(trial, run, name, path, refuse, invariants=first):
                 if key not in told:
                     told.add(key)
@@ -81,6 +82,10 @@ def _verdicts(subject: Subject, i: int, intent: Intent, trials: list[Trial]) -> 
         place = ("gold",) if reason == "gold_refused" else ("checks",) if reason == "solved_already" else ("draw",)
         what = f"only {good} of {len(trials)} draws come to a task; mostly {reason}: {details[reason]}"
         yield refuse(what, "Draw only what can be done and is not done yet; say how ties are decided.", *place)
+    if intent.kind == "refuse":
+        yield from forbidden_is_forbidden(subject, i, intent, trials)
+    if intent.change_of_mind is not None:
+        yield from minds_change(subject, i, intent, trials)
     for n, (name, path, _) in enumerate(plans_of(intent)):
         ran = [trial.runs[n] for trial in trials if trial.runs]
         drops = [run.drop for run in ran if run.drop is not None]
@@ -145,24 +150,16 @@ def _holds(trial: Trial, change: Change) -> bool:
 
 
 def _tasks(subject: Subject, maker: TaskMaker, i: int, intent: Intent) -> Iterator[Refusal]:
-    """The task maker itself makes a task of this intent in one of the worlds."""
-    dropped = []
-    for n, drawer in enumerate(subject.drawers):
-        task = maker.of(drawer, intent.kind, [intent.name], n)
-        if not isinstance(task, DroppedTask):
-            return
-        dropped.append(task)
-    if dropped[0].reason not in LATER:
-        what = f"{intent.name}: no task comes of it: {dropped[0].reason}: {dropped[0].detail}"
-        yield Refusal(subject.at("intents.yaml", i), RUNG, what, "Mend what the reason names.")
-
-
-def _refusals_are_real(subject: Subject) -> Iterator[Refusal]:
-    """At least half of the refuse intents need the agent's judgement: else its tools refuse for it."""
-    refusing = [(i, intent) for i, intent in enumerate(subject.domain.intents) if intent.kind == "refuse"]
-    by_agent = [intent for _, intent in refusing if subject.domain.rules[intent.rule or ""].by == "agent"]
-    if 2 * len(by_agent) < len(refusing):
-        i, _ = next((i, intent) for i, intent in refusing if subject.domain.rules[intent.rule or ""].by == "tool")
-        what = f"{len(by_agent)} of {len(refusing)} refuse intents target rules `by: agent`; at least half must"
-        where = subject.at("intents.yaml", i, "rule")
-        yield Refusal(where, RUNG, what, "Add refuse intents for rules that the tools do not enforce.")
+    """The task maker itself makes a task of this intent, and one in which the user's mind changes if it can."""
+    kinds: list[tuple[Kind, str]] = [(intent.kind, "no task comes of it")]
+    if intent.change_of_mind is not None:
+        kinds.append(("change_of_mind", "no task comes of it in which the mind is changed"))
+    for kind, what in kinds:
+        task: Task | DroppedTask | None = None
+        for n, drawer in enumerate(subject.drawers):
+            task = maker.of(drawer, kind, [intent.name], n)
+            if isinstance(task, Task):
+                break
+        if isinstance(task, DroppedTask) and task.reason not in LATER:
+            where = subject.at("intents.yaml", i, *(["change_of_mind"] if kind != intent.kind else []))
+            yield Refusal(where, RUNG, f"{intent.name}: {what}: {task.detail}", "Mend what the reason names.")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pipeline.check.refusal import Refusal, refusals_of
 from pipeline.check.subject import Found, Subject, plans_of, steps_of
-from pipeline.domain import Intent
+from pipeline.domain import ByLanguage, Intent
 from pipeline.errors import BadInput
 from pipeline.reading import reader
 from pipeline.wording import names_in
@@ -31,6 +31,7 @@ def parse(subject: Subject) -> Found:
         what = f"the domain is called {domain.name}, its folder {subject.folder.resolve().name}"
         refusals.append(Refusal(subject.at("domain.yaml", "name"), RUNG, what, "Give both the same name."))
     refusals += _examples(subject)
+    refusals += _hands(subject)
     refusals += _steps(subject)
     for i, intent in enumerate(domain.intents):
         refusals += _intent(subject, i, intent)
@@ -45,6 +46,35 @@ def _examples(subject: Subject) -> Iterator[Refusal]:
             for stranger in sorted(set(example.arguments) - set(tool.parameters)):
                 where = subject.at("tools.yaml", i, "examples", k, "arguments", stranger)
                 yield Refusal(where, RUNG, f"{tool.name} has no parameter {stranger!r}", _known(tool.parameters))
+
+
+def _hands(subject: Subject) -> Iterator[Refusal]:
+    """How the user's own tools are asked for, and told of: in words from which an agent can take what they show."""
+    for i, tool in enumerate(subject.domain.tools):
+        if tool.asked is None:
+            continue
+        if tool.returns.many:
+            what = f"{tool.name} shows a list, and a user tells of one thing"
+            yield Refusal(subject.at("tools.yaml", i, "returns"), RUNG, what, "Return one row, without `many:`.")
+        for part, ways in (("ask", tool.asked.ask), ("tell", tool.asked.tell)):
+            if not ways.get("en"):
+                where = subject.at("tools.yaml", i, "asked", part)
+                yield Refusal(where, RUNG, f"{tool.name}: asked.{part} has no English", f"Write asked.{part}.en.")
+            for language, them in ways.items():
+                for k, text in enumerate(them):
+                    where = subject.at("tools.yaml", i, "asked", part, language, k)
+                    strangers: frozenset[str] = frozenset()
+                    try:
+                        if part == "ask":
+                            strangers = names_in(text) - set(tool.required)
+                        else:
+                            reader(text)
+                    except BadInput as error:
+                        yield from refusals_of(error, RUNG, where=where, remedy=_PLAIN_TEXT)
+                        continue
+                    for stranger in sorted(strangers):
+                        what = f"{tool.name}: {text!r} asks with {stranger}, which is no required parameter of the tool"
+                        yield Refusal(where, RUNG, what, _known(tool.required))
 
 
 def _steps(subject: Subject) -> Iterator[Refusal]:
@@ -88,6 +118,10 @@ def _intent(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
     if intent.rule is not None and intent.kind != "refuse":
         what = f"{intent.name}: only a refuse intent has a rule"
         yield Refusal(at("rule"), RUNG, what, "Take it out, or make it `kind: refuse`.")
+    if intent.kind == "refuse" and not intent.forbidden:
+        what = f"{intent.name}: a refuse intent says in `forbidden:` which calls would do what the user asks for"
+        yield Refusal(at(), RUNG, what, "Write them all, look-ups included; they are run, and must break the rule.")
+    yield from _change_of_mind(subject, i, intent)
     for n, (name, path, steps) in enumerate(plans_of(intent)):
         if intent.kind == "dual_control" and all(tools[s.tool].actor == "agent" for s in steps if s.tool in tools):
             what = f"{intent.name}/{name}: no call of it is the user's own"
@@ -106,6 +140,28 @@ def _intent(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
             }[part]
             what = f"{intent.name}: says.en.{part} is missing: {because}"
             yield Refusal(at("says", "en", part), RUNG, what, f"Write one or more sentences under says.en.{part}.")
+
+
+def _change_of_mind(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
+    """A mind is changed when the user is asked for their word, so every plan asks before it writes."""
+    if intent.change_of_mind is None:
+        return
+
+    def refuse(what: str, remedy: str, *path: str | int) -> Refusal:
+        return Refusal(subject.at("intents.yaml", i, *path), RUNG, f"{intent.name}: change_of_mind: {what}", remedy)
+
+    for fact, value in intent.change_of_mind.first.items():
+        if not value.startswith("$"):
+            yield refuse(f"first: {fact} is {value!r}, which is not drawn", "Draw it.", "change_of_mind", "first", fact)
+    if not intent.change_of_mind.says.get("en"):
+        yield refuse("says has no English", "Write how the user takes it back.", "change_of_mind", "says")
+    tools = {tool.name: tool for tool in subject.domain.tools}
+    for name, path, steps in plans_of(intent):
+        called = [tools[step.tool] for step in steps if step.tool in tools]
+        wrote = next((k for k, tool in enumerate(called) if tool.effects and tool.actor == "agent"), len(called))
+        if not any(tool.confirm for tool in called[: wrote + 1]):
+            what = f"{name} asks nobody before it writes, so no mind can be changed"
+            yield refuse(what, "Plan a call with `confirm: true` first, or take change_of_mind out.", *path)
 
 
 def _stories(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
@@ -133,6 +189,12 @@ def _stories(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
         for language, them in asked.tell.items()
         for k, text in enumerate(them)
     ]
+    if intent.change_of_mind is not None:
+        texts += [
+            (("change_of_mind", "says", language, k), text, set(intent.change_of_mind.first) & told)
+            for language, them in intent.change_of_mind.says.items()
+            for k, text in enumerate(them)
+        ]
     for path, text, needed in texts:
         where = subject.at("intents.yaml", i, *path)
         try:
@@ -146,11 +208,16 @@ def _stories(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:
         for stranger in sorted(slots - told):
             remedy = f"Tell only facts that are opening or asked: {', '.join(sorted(told)) or 'there are none'}."
             yield Refusal(where, RUNG, f"{what} tells {stranger}, which the user does not tell", remedy)
-    for language, them in intent.pushes.items():
-        for k, text in enumerate(them):
-            if "{{" in text or "{%" in text:
-                where = subject.at("intents.yaml", i, "pushes", language, k)
-                yield Refusal(where, RUNG, f"{intent.name}: a push is said as it stands: {text!r}", "Use plain text.")
+    plain: list[tuple[str, tuple[str | int, ...], ByLanguage]] = [("a push", ("pushes",), intent.pushes)]
+    plain += [("a question", ("asked", name, "ask"), asked.ask) for name, asked in intent.asked.items()]
+    for said, path, ways in plain:
+        for language, them in ways.items():
+            for k, text in enumerate(them):
+                if "{{" in text or "{%" in text:
+                    where = subject.at("intents.yaml", i, *path, language, k)
+                    yield Refusal(
+                        where, RUNG, f"{intent.name}: {said} is said as it stands: {text!r}", "Use plain text."
+                    )
 
 
 def _wordings(subject: Subject, i: int, intent: Intent) -> Iterator[Refusal]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from pipeline.check.names import names_of, says_of
 from pipeline.check.refusal import Refusal, refusals_of
-from pipeline.check.subject import Found, Subject, plans_of, references
-from pipeline.domain import Intent
+from pipeline.check.subject import Found, Subject, references
+from pipeline.domain import Draw, Intent
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.wording import names_in
 from pipeline.world import compile_domain
@@ -33,6 +33,7 @@ def prepare(subject: Subject) -> Found:
         refusals += _population(subject, bench)
         refusals += _rules(subject, bench)
         refusals += _examples(subject, bench)
+        refusals += _tells(subject, bench)
         for i, intent in enumerate(subject.domain.intents):
             refusals += _intent(subject, bench, i, intent)
     finally:
@@ -144,10 +145,36 @@ def _examples(subject: Subject, bench: _Bench) -> list[Refusal]:
     return refusals
 
 
+def _tells(subject: Subject, bench: _Bench) -> list[Refusal]:
+    """What a user tells of a tool of their own is a field of its result."""
+    refusals: list[Refusal] = []
+    for i, tool in enumerate(subject.domain.tools):
+        if tool.asked is None:
+            continue
+        where = subject.at("tools.yaml", i, "returns")
+        prepared = bench.prepare(tool.returns.sql, where, f"{tool.name}: returns", refusals)
+        fields = {re.sub("__(json|bool)$", "", column) for column in prepared.columns} if prepared else set()
+        for language, them in tool.asked.tell.items():
+            for k, text in enumerate(them):
+                for stranger in sorted(names_in(text) - fields):
+                    where = subject.at("tools.yaml", i, "asked", "tell", language, k)
+                    what = f"{tool.name}: {text!r} tells {stranger}, which the tool does not return"
+                    refusals.append(Refusal(where, RUNG, what, f"It returns: {', '.join(sorted(fields))}."))
+    return refusals
+
+
 def _intent(subject: Subject, bench: _Bench, i: int, intent: Intent) -> list[Refusal]:
     refusals: list[Refusal] = []
     before = len(refusals)
-    drawn = _draws(subject, bench, i, intent, refusals)
+    drawn = _draws(subject, bench, i, intent, intent.draw, set(), ("draw",), refusals)
+    change = intent.change_of_mind
+    if change is not None:
+        others = _draws(subject, bench, i, intent, change.draw, drawn, ("change_of_mind", "draw"), refusals)
+        for fact, value in change.first.items():
+            if value.removeprefix("$") not in drawn | others:
+                where = subject.at("intents.yaml", i, "change_of_mind", "first", fact)
+                what = f"{intent.name}: change_of_mind: {value} is not drawn"
+                refusals.append(Refusal(where, RUNG, what, f"It draws: {', '.join(sorted(drawn | others))}."))
     if len(refusals) > before:
         return refusals  # without its draws, every later complaint would only follow from these
 
@@ -160,8 +187,8 @@ def _intent(subject: Subject, bench: _Bench, i: int, intent: Intent) -> list[Ref
         for k, sql in enumerate(statements):
             what = f"{intent.name}: {part}"
             bench.prepare(sql, at(*path, k), what, refusals, known=bound, logs=True)
-    refusals += _names(subject, i, intent, drawn)
-    refusals += _says(subject, i, intent, drawn)
+    refusals += names_of(subject, i, intent, drawn)
+    refusals += says_of(subject, i, intent, drawn)
     shapes = subject.compiled.shapes
     for place in ("mentions", "allow"):
         for k, name in enumerate(getattr(intent, place)):
@@ -179,11 +206,20 @@ def _criteria(intent: Intent) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "checkpoints", intent.criteria.checkpoints
 
 
-def _draws(subject: Subject, bench: _Bench, i: int, intent: Intent, refusals: list[Refusal]) -> set[str]:
-    """The names that an intent draws: the columns of its draws, one after the other."""
-    drawn: set[str] = set()
-    for name, draw in intent.draw.items():
-        where = subject.at("intents.yaml", i, "draw", name)
+def _draws(
+    subject: Subject,
+    bench: _Bench,
+    i: int,
+    intent: Intent,
+    draws: Mapping[str, Draw],
+    before: set[str],
+    path: tuple[str, ...],
+    refusals: list[Refusal],
+) -> set[str]:
+    """The names that draws give, after those that were drawn `before`: their columns, one after the other."""
+    drawn = set(before)
+    for name, draw in draws.items():
+        where = subject.at("intents.yaml", i, *path, name)
         what = f"{intent.name}: draw {name}"
         for helper, spec in draw.given.items():
             try:
@@ -205,79 +241,3 @@ def _draws(subject: Subject, bench: _Bench, i: int, intent: Intent, refusals: li
         if draw.accept is not None:
             bench.prepare(draw.accept, where, f"{what}: accept", refusals, known=drawn | BOUND)
     return drawn
-
-
-def _names(subject: Subject, i: int, intent: Intent, drawn: set[str]) -> Iterator[Refusal]:
-    """Facts, answers, mentions and gold arguments name something drawn, or an earlier result."""
-
-    def refuse(what: str, remedy: str, *path: str | int) -> Refusal:
-        return Refusal(subject.at("intents.yaml", i, *path), RUNG, f"{intent.name}: {what}", remedy)
-
-    draws = f"It draws: {', '.join(sorted(drawn))}."
-    person = subject.domain.person
-    if person is not None and person not in drawn:
-        yield refuse(f"{person}, who speaks, is not drawn", draws, "draw")
-    for fact in intent.facts:
-        if fact not in drawn:
-            yield refuse(f"the fact {fact} is not drawn", draws, "facts", fact)
-    for name, path, steps in plans_of(intent):
-        seen: list[str] = []
-        for k, step in enumerate(steps):
-            for parameter, value in step.arguments.items():
-                for wanted in _wanted(value):
-                    if wanted not in drawn and wanted not in seen:
-                        what = f"{name}: {step.tool}: ${wanted} is neither drawn nor an earlier result"
-                        yield refuse(what, _results(seen, draws), *path, k, step.tool, parameter)
-            if step.save_as is not None:
-                if step.save_as in drawn:
-                    yield refuse(f"{name}: {step.save_as} is drawn, and a result, too", "Rename one.", *path, k)
-                seen.append(step.save_as)
-        # the plan decides what can be answered; what its texts must hold, too
-        for part, named in (("answers", {"": intent.answers}), ("mentions", intent.mentions)):
-            for column, specs in named.items():
-                for k, spec in enumerate(specs):
-                    root = spec.removeprefix("$").partition(".")[0]
-                    if not spec.startswith("$") or (root not in drawn and root not in seen):
-                        what = f"{name}: {part}: {spec} is neither drawn nor a result"
-                        yield refuse(what, _results(seen, draws), part, *((column, k) if column else (k,)))
-
-
-def _results(seen: list[str], draws: str) -> str:
-    return f"Results: {', '.join(seen)}. {draws}" if seen else draws
-
-
-def _wanted(value: Any) -> Iterator[str]:
-    """The first part of every name that an argument uses."""
-    for name in references(value):
-        yield name.partition(".")[0]
-    if isinstance(value, str) and "{{" in value:
-        try:
-            yield from sorted(names_in(value))
-        except BadInput:
-            yield value  # no name at all, so it is refused with its text
-
-
-def _says(subject: Subject, i: int, intent: Intent, drawn: set[str]) -> Iterator[Refusal]:
-    """The expert's wording: each names what some plan knows, and every plan has one of each kind that it can say."""
-    knows: dict[str, Mapping[str, set[str]]] = {}
-    confirming = {tool.name for tool in subject.domain.tools if tool.confirm}
-    for name, _, steps in plans_of(intent):
-        results = [step.save_as for step in steps if step.save_as is not None]
-        first = next((k for k, step in enumerate(steps) if step.tool in confirming), len(steps))
-        before = {step.save_as for step in steps[:first] if step.save_as is not None}
-        knows[name] = {"propose": drawn | before, "report": drawn | set(results), "decline": drawn | set(results)}
-    for language, says in intent.says.items():
-        for part in ("propose", "report", "decline"):
-            texts = getattr(says, part)
-            names = [names_in(text) for text in texts]
-            for k, (text, wanted) in enumerate(zip(texts, names, strict=True)):
-                if not any(wanted <= known[part] for known in knows.values()):
-                    stranger = sorted(wanted - knows["gold"][part])[0]
-                    where = subject.at("intents.yaml", i, "says", language, part, k)
-                    what = f"{intent.name}: says {text!r}: {stranger} is not known then"
-                    yield Refusal(where, RUNG, what, f"Known: {', '.join(sorted(knows['gold'][part]))}.")
-            for name, known in knows.items():
-                if texts and not any(wanted <= known[part] for wanted in names):
-                    where = subject.at("intents.yaml", i, "says", language, part)
-                    what = f"{intent.name}: says.{language}.{part} has no sentence that fits the plan {name}"
-                    yield Refusal(where, RUNG, what, "Write one with the facts and that plan's results.")

@@ -7,12 +7,14 @@ maker admits: what the plan changed after each of its calls, and why a draw came
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.types import canonical_json
 from pipeline.check.subject import Subject, plans_of
 from pipeline.domain import Intent
+from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drawn, Drop
 from pipeline.tasks.outcome import GoalRun, run_goal
 from pipeline.types import Call, Cell, Change, FaultKind
@@ -82,6 +84,8 @@ class Trial:
     drawn: Drawn | None = None
     drop: Drop | None = None
     runs: list[Run] = field(default_factory=list)
+    forbidden: Run | None = None  # refuse: what would do as the user asks
+    first: dict[str, Cell] | None = None  # change of mind: what is said first; None when nothing was drawn for it
 
     @property
     def bindings(self) -> dict[str, Cell]:
@@ -90,15 +94,18 @@ class Trial:
 
 
 def run_plan(world: World, drawn: Drawn, name: str, *, shift: int = 0) -> Run:
-    """Execute one plan of a draw in a fresh copy of the world."""
-    steps = {plan: steps for plan, _, steps in plans_of(drawn.intent)}[name]
+    """Execute one plan of a draw in a fresh copy of the world: a right one, or what is `forbidden`."""
+    plans = {plan: steps for plan, _, steps in plans_of(drawn.intent)}
+    forbidden = name not in plans
+    steps = drawn.intent.forbidden if forbidden else plans[name]
     environment = SqlEnvironment(world, shift=shift)
     recorder = Recorder(environment)
     found = Run(name)
-    instead = {accepted: drawn.values[accepted] for accepted in drawn.accepted}
+    instead = {} if forbidden else {accepted: drawn.values[accepted] for accepted in drawn.accepted}
     try:
         watched: Environment = recorder
-        found.run = run_goal(watched, world.compiled.domain, drawn, name, steps, instead)
+        domain = world.compiled.domain
+        found.run = run_goal(watched, domain, drawn, name, steps, instead, forbidden=forbidden)
     except Drop as drop:
         found.drop = drop
     finally:
@@ -113,11 +120,22 @@ def trials_of(subject: Subject) -> Iterator[Trial]:
         for i, intent in enumerate(subject.domain.intents):
             rng = subject.rng("trial", intent.name, n)
             for _ in range(DRAWS):
-                trial = Trial(i, intent, drawer)
-                try:
-                    trial.drawn = drawer.draw(intent, rng, {})
-                except Drop as drop:
-                    trial.drop = drop
-                else:
-                    trial.runs = [run_plan(drawer.world, trial.drawn, name) for name, _, _ in plans_of(intent)]
-                yield trial
+                yield _trial(i, intent, drawer, rng)
+
+
+def _trial(i: int, intent: Intent, drawer: Drawer, rng: Rng) -> Trial:
+    trial = Trial(i, intent, drawer)
+    try:
+        trial.drawn = drawer.draw(intent, rng, {})
+    except Drop as drop:
+        trial.drop = drop
+        return trial
+    trial.runs = [run_plan(drawer.world, trial.drawn, name) for name, _, _ in plans_of(intent)]
+    if intent.forbidden:
+        trial.forbidden = run_plan(drawer.world, trial.drawn, "forbidden")
+    change = intent.change_of_mind
+    if change is not None:
+        with suppress(Drop):
+            values = drawer.more(trial.drawn, change.draw, rng)
+            trial.first = {fact: values[name.removeprefix("$")] for fact, name in change.first.items()}
+    return trial
