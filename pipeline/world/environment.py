@@ -191,7 +191,7 @@ class SqlEnvironment:
     def snapshot(self) -> tuple[bytes, dict[str, int], int, str]:
         """Everything that `restore` needs to come back to this moment."""
         session = self._session
-        session.sound = False  # what is committed cannot be undone: this database is not lent again
+        session.lent_again = False  # what is committed cannot be undone
         session.own("COMMIT")
         image = session.connection.serialize()
         session.own("BEGIN")
@@ -202,7 +202,7 @@ class SqlEnvironment:
         image, next_ids, self._calls, self._hash = snapshot
         self.close()
         session = Session(image, self._domain.access())
-        session.sound = False
+        session.lent_again = False  # it begins where the snapshot was taken
         self._use(session, dict(next_ids))
 
     def close(self) -> None:

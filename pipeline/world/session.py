@@ -33,7 +33,8 @@ class Session:
         self.connection.create_function("new_id", 1, lambda table: new_id()(table))  # type: ignore[misc]
         self.connection.create_function("last_id", 1, self.last_ids.get)
         self._budget = guard(self.connection, access)
-        self.sound = True
+        self.sound = True  # the transaction of its use is still open
+        self.lent_again = True  # giving it back can undo all that was done
         self.own("BEGIN")
 
     def _new_id(self, table: str) -> str:
@@ -96,7 +97,7 @@ class Pool:
     def give_back(self, session: Session) -> None:
         """Undo what was done, and keep the database for the next who asks."""
         try:
-            if session.sound and len(self._idle) < KEPT:
+            if session.sound and session.lent_again and len(self._idle) < KEPT:
                 session.undo()
                 self._idle.append(session)
                 return

@@ -361,6 +361,18 @@ def test_a_snapshot_brings_everything_back(world: World) -> None:
     fresh.close()
 
 
+@pytest.mark.parametrize("restored", [False, True], ids=["after a snapshot", "after coming back to one"])
+def test_a_refusal_leaves_no_trace_when_a_snapshot_was_taken(restored: bool) -> None:
+    effects = ["UPDATE boxes SET label = 'gone' WHERE box_id = 1", "UPDATE boxes SET size = 101 WHERE box_id = 2"]
+    episode = opened(tool("fill", more="effects:\n" + "".join(f"  - {effect}\n" for effect in effects)))
+    saved = episode.snapshot()
+    if restored:
+        episode.restore(saved)
+    assert episode.call("fill", {}).error == "The box is full."
+    assert episode.change() == Change()
+    episode.close()
+
+
 def test_a_write_that_changes_no_row_did_not_write() -> None:
     episode = opened(tool("noop", more="effects:\n  - UPDATE boxes SET size = 1 WHERE box_id = 99"))
     outcome = episode.call("noop", {})
