@@ -173,6 +173,8 @@ async def _turn(recorder: _Recorder, agent: Agent, user: User) -> StopReason | N
     recorder.prompt_tokens += completion.prompt_tokens
     recorder.completion_tokens += completion.completion_tokens
     recorder.messages.append(completion.message)
+    if completion.truncated:
+        return "token_limit"
     for call in completion.message.tool_calls:
         recorder.execute(call)
         await asyncio.sleep(0)  # let the others in: lumps of work are what costs throughput
