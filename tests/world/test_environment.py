@@ -41,7 +41,7 @@ TOOLS = (
     )
     + tool("list_notes", returns="{many: SELECT note_id FROM notes ORDER BY note_id}")
     + tool("forget", returns="SELECT count(*) AS n FROM notes", more="effects:\n  - DELETE FROM notes")
-    + tool("secret").replace("description", "actor: user\n  description")
+    + tool("secret", more="actor: user\nasked: {about: [secret], ask: {en: [Do it?]}, tell: {en: [Done.]}}")
 )
 
 
