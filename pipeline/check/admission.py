@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.check.bench import Bench
 from pipeline.check.case import Case
 from pipeline.check.mutants import Mutant, mutants
 from pipeline.check.oracle import Truth
@@ -27,13 +28,14 @@ def admit(task: Task, stand: Stand) -> Admission:
 
     Raises DomainDefect when a call of one of them failed outside a guard.
     """
-    careful = stand.careful(task, task.seed)
-    verdict = stand.verdict(task, careful)
+    bench = Bench(task, stand)
+    careful = bench.careful(task.seed)
+    verdict = bench.verdict(careful)
     if verdict.passed is not True or verdict.state is None:
         wrong = Misjudged(name="gold", call="the careful expert's run", why=why(verdict, careful))
         return Admission(variants=(VariantTally(name="gold", made=1, accepted=0),), rejected=(wrong,))
     plan = verdict.state.plan
-    case = Case(task, stand, careful, next(expected for expected in task.expected if expected.plan == plan))
+    case = Case(bench, careful, next(expected for expected in task.expected if expected.plan == plan))
     tried, rejected = _variants(case)
     made, survivors = _mutants(case)
     return Admission(mutants=made, variants=tried, survivors=survivors, rejected=rejected)
@@ -56,7 +58,7 @@ def _variants(case: Case) -> tuple[tuple[VariantTally, ...], tuple[Misjudged, ..
             continue
         count = counts.setdefault(variant.name, [0, 0])
         count[0] += 1
-        verdict = case.stand.verdict(case.task, run)
+        verdict = case.bench.verdict(run)
         if verdict.passed is True:
             count[1] += 1
         else:
@@ -71,7 +73,7 @@ def _mutants(case: Case) -> tuple[tuple[MutantTally, ...], tuple[Misjudged, ...]
         run = mutant.play()
         count = counts.setdefault(mutant.name, [0, 0, 0])
         count[0] += 1
-        if not case.stand.passes(case.task, run):
+        if not case.bench.passes(run):
             count[1] += 1
             continue
         wrong = _wrong(case, mutant, run)

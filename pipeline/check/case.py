@@ -7,6 +7,7 @@ from functools import cached_property
 
 import orjson
 
+from pipeline.check.bench import Bench
 from pipeline.check.plausible import Pool, learn
 from pipeline.check.script import Script, script_of
 from pipeline.check.stand import Stand
@@ -20,10 +21,17 @@ from pipeline.types import Answer, Call, Expected, Task, Trajectory
 class Case:
     """`reached`: the right outcome to which the careful run came."""
 
-    task: Task
-    stand: Stand
+    bench: Bench
     careful: Trajectory
     reached: Expected
+
+    @property
+    def task(self) -> Task:
+        return self.bench.task
+
+    @property
+    def stand(self) -> Stand:
+        return self.bench.stand
 
     def rng(self, *parts: str | int) -> Rng:
         """A generator for one purpose; it depends on the task's seed alone."""

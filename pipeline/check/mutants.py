@@ -63,7 +63,7 @@ def mutants(case: Case) -> Iterator[Mutant]:
 
 def _edited(case: Case, name: str, what: str, script: Script, **more: Any) -> Mutant:
     altered = tuple(at for at, made in enumerate(calls_of(script)) if made.altered)
-    return Mutant(name, what, lambda: case.stand.perform(case.task, script, case.careful), altered, **more)
+    return Mutant(name, what, lambda: case.bench.perform(script, case.careful), altered, **more)
 
 
 def _shown(tool: str, arguments: Mapping[str, Any] | str) -> str:
@@ -266,4 +266,4 @@ def _forbidden(case: Case) -> Iterator[Mutant]:
         obeyed = goal.model_copy(update={"plans": (goal.forbidden,), "kind": "fulfil"})
         given = [*goals[:n], obeyed, *goals[n + 1 :]]
         what = f"does what {goal.intent} asks for, which {goal.rule} forbids"
-        yield Mutant("forbidden", what, partial(case.stand.careful, case.task, case.task.seed, given))
+        yield Mutant("forbidden", what, partial(case.bench.careful, case.task.seed, given))

@@ -7,7 +7,7 @@ careful run edited and executed anew, or another run of the careful expert's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import orjson
 from pipeline.check.case import Case
 from pipeline.check.oracle import place, spellings
 from pipeline.check.plausible import form_of, objects_in
-from pipeline.check.script import Line, Made, Script, beside, replacing, retold, with_line
+from pipeline.check.script import Line, Made, Script, beside, calls_of, replacing, retold, with_line
 from pipeline.domain import Tool
 from pipeline.identity import derive_seed
 from pipeline.judging.view import user_turns
@@ -45,12 +45,19 @@ def variants(case: Case) -> Iterator[Variant]:
         yield from of_one_class(case)
 
 
-def _edited(case: Case, name: str, what: str, script: Script, **more: Any) -> Variant:
-    return Variant(name, what, partial(_perform, case, script), **more)
+def _edited(
+    case: Case,
+    name: str,
+    what: str,
+    script: Script,
+    fits: Callable[[Trajectory], bool] = lambda _: True,
+    faults: Sequence[PlannedFault] = (),
+) -> Variant:
+    return Variant(name, what, partial(_perform, case, script, faults=faults), fits)
 
 
 def _perform(case: Case, script: Script, **more: Any) -> Trajectory:
-    return case.stand.perform(case.task, script, case.careful, **more)
+    return case.bench.perform(script, case.careful, **more)
 
 
 def _refused(at: int, run: Trajectory) -> bool:
@@ -67,9 +74,9 @@ def _struck(at: int, run: Trajectory) -> bool:
 def _worded(case: Case) -> Iterator[Variant]:
     """The expert in another mood; the same run in other words, and with dates and amounts written otherwise."""
     rng = case.rng("worded")
-    for n in range(MOST):
+    for n in range(1 if case.careful.calls else 3):  # where little happens, there is little else to vary
         seed = derive_seed(case.task.seed, "admission", "mood", n)
-        yield Variant("worded", f"the expert with seed {seed}", partial(case.stand.careful, case.task, seed))
+        yield Variant("worded", f"the expert with seed {seed}", partial(case.bench.careful, seed))
     before, after = rng.choice(BEFORE), rng.choice(AFTER)
     said = user_turns(case.careful.messages)
     yes = {text: rng.choice(YES) for _, text, confirms in said if confirms}
@@ -112,15 +119,18 @@ def _polite(case: Case) -> Iterator[Variant]:
         Line("user", "Thank you, take your time."),
     )
     last = (Line("user", "Great, thank you very much!"), Line("assistant", "You're welcome. Have a lovely day."))
-    yield _edited(case, "polite", "greets first", with_line(case.script, 1, *opening))
-    yield _edited(case, "polite", "thanks at the end", (*case.script, *last))
+    ways = [
+        ("greets first", with_line(case.script, 1, *opening)),
+        ("thanks at the end", (*case.script, *last)),
+    ]
     said = user_turns(case.careful.messages)
     users = [at for at, line in enumerate(case.script) if line.role == "user"]
     agreed = [at for at, (_, _, confirms) in zip(users, said, strict=True) if confirms]
     if agreed:
         between = (Line("assistant", "Thank you. One moment, please."), Line("user", "Of course, no hurry."))
-        script = with_line(case.script, agreed[0] + 1, *between)
-        yield _edited(case, "polite", "asks for a moment after the user's yes", script)
+        ways.append(("asks for a moment after the user's yes", with_line(case.script, agreed[0] + 1, *between)))
+    for what, script in case.rng("polite").shuffled(ways)[:MOST]:
+        yield _edited(case, "polite", what, script)
 
 
 def _shifted(case: Case) -> Iterator[Variant]:
@@ -134,44 +144,36 @@ def _shifted(case: Case) -> Iterator[Variant]:
 
 
 def _extra_reads(case: Case) -> Iterator[Variant]:
-    """A look-up made twice; another look-up of what the run showed. Before the last word, when all is done."""
+    """A look-up made twice, or another one of what the run showed: before the last word, when all is done."""
     rng = case.rng("reads")
-    end = len(case.script) - 1
-    if case.reads:
-        call = rng.choice(case.reads)
-        line = Line("assistant", None, (Made(call.name, call.arguments),))
-        what = f"{call.name}({call.arguments}) once more"
-        yield _edited(case, "extra_reads", what, with_line(case.script, end, line))
+    found = [(call.name, call.arguments) for call in case.reads]
     used = {call.name for call in case.careful.calls}
-    tools = [tool.spec for tool in case.stand.compiled.tools.values() if not tool.writes and tool.spec.actor == "agent"]
-    for tool in rng.shuffled([tool for tool in tools if tool.name not in used]):
+    for compiled in case.stand.compiled.tools.values():
+        tool = compiled.spec
         known = {name: case.seen.get(name) for name in tool.required}
-        if known and all(known.values()):
-            arguments = {name: rng.choice(cells) for name, cells in known.items() if cells}
-            given = orjson.dumps(arguments).decode()
-            script = with_line(case.script, end, Line("assistant", None, (Made(tool.name, given),)))
-            yield _edited(case, "extra_reads", f"also {tool.name}({given})", script)
-            return
+        if tool.actor == "agent" and not tool.effects and tool.name not in used and known and all(known.values()):
+            given = {name: rng.choice(cells) for name, cells in known.items() if cells}
+            found.append((tool.name, orjson.dumps(given).decode()))
+    for name, arguments in rng.shuffled(found)[:1]:
+        line = Line("assistant", None, (Made(name, arguments),))
+        script = with_line(case.script, len(case.script) - 1, line)
+        yield _edited(case, "extra_reads", f"also {name}({arguments})", script)
 
 
 def _corrected(case: Case) -> Iterator[Variant]:
     """A call with an id that does not exist or without something that it needs; refused, and then made as it should."""
     rng = case.rng("corrected")
-    agents = [call for call in case.careful.calls if call.actor == "agent" and call.ok and case.arguments(call)]
-    writing = [call for call in agents if call.wrote]
-    for calls in (writing, [call for call in agents if not call.wrote]):
-        if not calls:
-            continue
-        call = rng.choice(calls)
+    able = [call for call in case.careful.calls if call.actor == "agent" and call.ok and case.arguments(call)]
+    for call in rng.shuffled(able)[:1]:
         wrong = _refusable(case.tool(call), case.arguments(call), rng.chance(0.5))
-        at = next(k for k, made in enumerate(_all(case.script)) if made.origin == call.index)
         script = beside(case.script, call.index, Made(call.name, orjson.dumps(wrong).decode()), after=False)
         what = f"first {call.name}({orjson.dumps(wrong).decode()}), which is refused"
-        yield _edited(case, "corrected", what, script, fits=partial(_refused, at))
+        yield _edited(case, "corrected", what, script, fits=partial(_refused, _at(case, call)))
 
 
-def _all(script: Script) -> list[Made]:
-    return [made for line in script for made in line.calls]
+def _at(case: Case, call: Call) -> int:
+    """The place of a call among all calls: of one that is put before it, once it is."""
+    return next(at for at, made in enumerate(calls_of(case.script)) if made.origin == call.index)
 
 
 def _refusable(tool: Tool, arguments: dict[str, Any], unknown: bool) -> dict[str, Any]:
@@ -195,26 +197,19 @@ def _recovered(case: Case) -> Iterator[Variant]:
     for call in case.careful.calls:
         if call.actor == "agent" and call.ok:
             first.setdefault(call.name, call)
-    for calls in ([c for c in first.values() if c.wrote], [c for c in first.values() if not c.wrote]):
-        if not calls:
-            continue
-        call = rng.choice(calls)
+    writing = [call for call in first.values() if call.wrote]
+    for call in rng.shuffled(writing if writing and rng.chance(0.6) else list(first.values()))[:1]:
         kinds: list[FaultKind] = ["rate_limit", "transient"]
         if not call.wrote and isinstance(page := orjson.loads(call.result or "null"), list) and len(page) > 1:
             kinds.append("truncated")
         fault = PlannedFault(tool=call.name, kind=rng.choice(kinds))
-        at = next(k for k, made in enumerate(_all(case.script)) if made.origin == call.index)
         script = beside(case.script, call.index, Made(call.name, call.arguments), after=False)
-        yield Variant(
-            "recovered",
-            f"{call.name} meets a {fault.kind} fault and is called again",
-            partial(_perform, case, script, faults=[fault]),
-            partial(_struck, at),
-        )
+        what = f"{call.name} meets a {fault.kind} fault and is called again"
+        yield _edited(case, "recovered", what, script, faults=[fault], fits=partial(_struck, _at(case, call)))
     planned = plan_faults(case.task.goals, rng) if case.task.kind == "recover" else ()
     if planned:
         what = "the expert recovers from " + " and ".join(f"{fault.tool}: {fault.kind}" for fault in planned)
-        play = partial(case.stand.careful, case.task, case.task.seed, faults=planned)
+        play = partial(case.bench.careful, case.task.seed, faults=planned)
         yield Variant("recovered", what, play, lambda run: run.n_faults > 0)
 
 
@@ -226,7 +221,7 @@ def _reordered(case: Case) -> Iterator[Variant]:
     found = [at for at in range(len(case.script) - 1) if _independent(case, case.script[at], case.script[at + 1])]
     writes = {call.index for call in case.writes}
     found.sort(key=lambda at: case.script[at].calls[0].origin not in writes)
-    for at in found[:MOST]:
+    for at in found[:1]:
         one, two = case.script[at], case.script[at + 1]
         script = (*case.script[:at], two, one, *case.script[at + 2 :])
         what = f"{two.calls[0].tool} before {one.calls[0].tool}"
@@ -277,7 +272,7 @@ def _other_plans(case: Case, name: str, wanted: Callable[[Plan], bool]) -> Itera
 
 def _by_goals(case: Case, name: str, what: str, n: int, goal: Goal) -> Variant:
     goals = [*case.task.goals[:n], goal, *case.task.goals[n + 1 :]]
-    return Variant(name, what, partial(case.stand.careful, case.task, case.task.seed, goals))
+    return Variant(name, what, partial(case.bench.careful, case.task.seed, goals))
 
 
 def _accepted(case: Case, goal: Goal) -> list[tuple[str, Any]]:

@@ -64,9 +64,17 @@ def judge_by_program(
 
 
 def judge_state(
-    task: Task, trajectory: Trajectory, shapes: Mapping[str, TableShape], state_reader: StateReader
+    task: Task,
+    trajectory: Trajectory,
+    shapes: Mapping[str, TableShape],
+    state_reader: StateReader,
+    *,
+    brief: bool = False,
 ) -> StateVerdict:
-    """The state verdict alone. A call whose acknowledgement was lost counts as a write: it was one."""
+    """The state verdict alone. A call whose acknowledgement was lost counts as a write: it was one.
+
+    `brief`: whether it passes, and little more (see `state_verdict`).
+    """
 
     @cache  # asked again and again while rows are matched
     def told(answer: Answer, value: Cell) -> bool:
@@ -74,7 +82,7 @@ def judge_state(
 
     wrote = any(call.wrote for call in trajectory.calls)
     return state_verdict(
-        task.expected, trajectory.change, shapes, task.allow, wrote=wrote, reader=state_reader, told=told
+        task.expected, trajectory.change, shapes, task.allow, wrote=wrote, reader=state_reader, told=told, brief=brief
     )
 
 

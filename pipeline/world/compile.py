@@ -10,10 +10,12 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jsonschema_rs
 
+from engine.types import ToolSchema
 from pipeline.domain import Domain, Tool
 from pipeline.errors import BadInput, DomainDefect
 from pipeline.types import TableShape
@@ -46,6 +48,15 @@ class CompiledDomain:
     changes: ChangeReader
     relations: frozenset[str]  # tables and views
     invariants: dict[str, frozenset[str]]  # the tables that each reads, by name
+
+    @cached_property
+    def schemas(self) -> dict[str, list[ToolSchema]]:
+        """The tools as a model sees them, by actor."""
+        made: dict[str, list[ToolSchema]] = {}
+        for tool in self.domain.tools:
+            schema = ToolSchema(name=tool.name, description=tool.description, parameters=tool.json_schema)
+            made.setdefault(tool.actor, []).append(schema)
+        return made
 
     def access(self, *, writes: bool = True) -> Access:
         return Access(self.relations, writes=writes)

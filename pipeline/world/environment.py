@@ -81,11 +81,7 @@ class SqlEnvironment:
 
     def tools(self, actor: str = "agent") -> list[ToolSchema]:
         """The tools of an actor as a model sees them."""
-        return [
-            ToolSchema(name=t.name, description=t.description, parameters=t.json_schema)
-            for t in self._domain.domain.tools
-            if t.actor == actor
-        ]
+        return list(self._domain.schemas.get(actor, ()))
 
     def call(
         self, name: str, arguments: Mapping[str, Any], *, actor: str = "agent", fault: FaultKind | None = None
