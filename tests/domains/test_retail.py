@@ -8,7 +8,7 @@ import pytest
 from pipeline.domain import Intent
 from pipeline.identity import Rng
 from pipeline.tasks.draw import Drawer, Drawn, Drop
-from pipeline.tasks.outcome import run_plans
+from pipeline.tasks.outcome import GoalRun, run_goal, run_plans
 from pipeline.world import CompiledDomain, FinalState, SqlEnvironment, World
 from pipeline.world import populate as make_world
 from tests.domains.worlds import SEEDS, Row, called, compiled, rows
@@ -255,6 +255,25 @@ def test_a_cancelled_order_gives_back_every_penny_and_every_piece(world: World) 
     environment.close()
 
 
+def test_what_a_card_did_not_pay_goes_back_to_the_gift_card(retail: CompiledDomain) -> None:
+    seen = 0
+    for world in (make_world(retail, seed) for seed in range(4)):
+        parted = rows(
+            world,
+            "SELECT r.return_id, r.refund_cents - f.card_cents AS rest, f.gift_card_code, g.balance_cents AS held"
+            " FROM returns r JOIN order_items i USING (item_id) JOIN order_funds f USING (order_id)"
+            " JOIN gift_cards g USING (gift_card_code) WHERE r.state = 'received' AND r.refund_cents > f.card_cents",
+        )
+        for row in parted:
+            environment = SqlEnvironment(world)
+            assert environment.call("refund_return", {"return_id": row["return_id"]}).ok
+            outcome = environment.call("check_gift_card", {"gift_card_code": row["gift_card_code"]})
+            assert orjson.loads(outcome.result or "")["balance_cents"] == row["held"] + row["rest"]
+            environment.close()
+            seen += 1
+    assert seen > 0
+
+
 def test_the_parts_of_a_return_never_bring_more_than_was_paid(world: World) -> None:
     dear = rows(
         world,
@@ -296,7 +315,9 @@ def test_the_longest_plan_buys_two_things_with_three_means_of_payment(world: Wor
     }
 
 
-@pytest.mark.parametrize("name", ["cancel_whole_order", "faulty_either_way", "locked_out_cancel"])
+@pytest.mark.parametrize(
+    "name", ["cancel_whole_order", "faulty_either_way", "locked_out_cancel", "either_will_do", "one_of_them_damaged"]
+)
 def test_another_plan_is_as_right_as_the_gold(world: World, name: str) -> None:
     intent, goal = drawn(world, name)
     assert intent.alternatives
@@ -325,3 +346,49 @@ def test_customers_without_an_address_are_never_joined_with_others(retail: Compi
         _, goal = drawn(world, name)
         assert goal.values["email"] is None
         assert "email" not in goal.intent.facts
+
+
+# ---------------------------------------------------------------- what is refused, and what no tool can do
+
+
+REFUSED = {
+    "someone_elses_order": "R1",
+    "redirect_on_the_road": "R3",
+    "return_too_late": "R4",
+    "more_goodwill": "R5",
+    "exchange_for_another_product": "R6",
+    "promise_in_writing": "R7",
+    "difference_after_months": "R8",
+    "twelve_for_the_shop": "R9",
+}
+
+
+def forbidden(world: World, name: str) -> tuple[Intent, GoalRun]:
+    intent, goal = drawn(world, name)
+    environment = SqlEnvironment(world)
+    run = run_goal(environment, world.compiled.domain, goal, "forbidden", intent.forbidden, {}, forbidden=True)
+    environment.close()
+    return intent, run
+
+
+@pytest.mark.parametrize(("name", "rule"), REFUSED.items())
+def test_doing_what_is_asked_breaks_just_the_rule_whatever_was_said(world: World, name: str, rule: str) -> None:
+    intent, run = forbidden(world, name)
+    assert intent.rule == rule
+    assert len(run.calls) == len(intent.forbidden)
+    made = [(tool, orjson.loads(arguments)) for tool, arguments, _ in run.calls]
+    assert called(world, made, confirmed=True)[0] == {rule}
+    assert called(world, made, confirmed=False)[0] >= {rule}
+
+
+def test_the_tools_refuse_what_they_can_refuse_by_themselves(world: World) -> None:
+    for intent in world.compiled.domain.intents:
+        if intent.forbidden and intent.name not in REFUSED and intent.name != "topper_back":  # hardly in every world
+            assert world.compiled.domain.rules[intent.rule or ""].by == "tool"
+            _, run = forbidden(world, intent.name)
+            assert len(run.calls) < len(intent.forbidden)
+            assert run.plan.steps[-1].writes
+
+
+def test_every_rule_of_the_agent_but_the_customers_word_is_pushed_against(retail: CompiledDomain) -> None:
+    assert {name for name, rule in retail.domain.rules.items() if rule.by == "agent"} == {*REFUSED.values(), "R2"}
