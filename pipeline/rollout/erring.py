@@ -185,9 +185,9 @@ class ErringWork(GoalWork):
             self._point += 1  # nothing plausible to take instead: the next write may have something
             return (yield from super().do([step]))
         refused = yield from self.send([(step, ways[0])], None)
-        if refused is None:
+        if refused is None or self.unsettled:
             self._label()
-            return None
+            return refused
         if kind == "invented_id":
             return self._lies()
         return (yield from self.send([(step, right)], self.phrase("correcting")))

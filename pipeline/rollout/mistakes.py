@@ -81,12 +81,12 @@ def own_writes(steps: Sequence[PlanStep]) -> list[PlanStep]:
 
 
 def decisive(plan: Plan, answers: Sequence[str]) -> list[PlanStep]:
-    """The look-ups whose results decide something: a value of a write, or an answer."""
+    """The look-ups whose results decide something: a value of a write (its free texts apart), or an answer."""
     wanted = {label.partition(".")[0] for label in answers}
     wanted |= {name for label in wanted if label in plan.finds for name in seen_in(plan.finds[label])}
     for step in plan.steps:
         if step.writes:
-            wanted |= {name for source in step.arguments.values() for name in seen_in(source)}
+            wanted |= {name for s in step.arguments.values() if s.by != "text" for name in seen_in(s)}
     return [step for step in plan.steps if not step.writes and step.actor == "agent" and step.key in wanted]
 
 

@@ -50,6 +50,7 @@ def made_good(
             doubted = True
             took = yield from _looked_up(work, step, arguments)
             if took is None:
+                work.unsettled = True
                 return work.phrase("unsure")
             if took:
                 work.learned.append(work.phrase("went_through"))
@@ -67,6 +68,7 @@ def made_good(
         if took:
             work.learned.append(work.phrase("went_through"))
             return None
+        work.unsettled = took is None
         return work.phrase("unsure" if took is None else "unreachable")
     return work.phrase("unreachable")
 
@@ -76,7 +78,9 @@ def _looked_up(work: GoalWork, step: PlanStep, made: dict[str, Any]) -> Generato
     work.agent.may_have_written(step.tool)
     if step.proof is None:
         return None
-    proof = _as_made(step.proof, step, made)
+    proof = _as_made(work, step, made, step.proof)
+    if not proof.row:
+        return None
     try:
         arguments = fill(proof.arguments, work.parameters(proof.tool), work.told, work.results, work.currency)
         for _ in range(TRIES):
@@ -88,17 +92,23 @@ def _looked_up(work: GoalWork, step: PlanStep, made: dict[str, Any]) -> Generato
     return None
 
 
-def _as_made(proof: Proof, step: PlanStep, made: dict[str, Any]) -> Proof:
-    """The proof of the call that was made, which need not be the one that was planned."""
+def _as_made(work: GoalWork, step: PlanStep, made: dict[str, Any], proof: Proof) -> Proof:
+    """The proof of the call that was made; who errs makes another than was planned, for which less is known."""
+    try:
+        if made == work.arguments(step):
+            return proof
+    except KeyError:
+        pass  # it was made with a guess
+    taken = {name: Source(by="const", value=value) for name, value in made.items()}
 
-    def of(source: Source) -> Source:
-        name = next((n for n, planned in step.arguments.items() if planned == source and n in made), None)
-        return source if name is None else Source(by="const", value=made[name])
+    def of(source: Source) -> Source | None:
+        return next((taken[n] for n, planned in step.arguments.items() if planned == source and n in taken), None)
 
+    row = {c: s if s.by == "const" else of(s) for c, s in proof.row.items()}
     return proof.model_copy(
         update={
-            "arguments": {name: of(source) for name, source in proof.arguments.items()},
-            "row": {column: of(source) for column, source in proof.row.items()},
+            "arguments": {name: of(source) or source for name, source in proof.arguments.items()},
+            "row": {column: source for column, source in row.items() if source is not None},
         }
     )
 

@@ -38,6 +38,7 @@ class GoalWork:
         self.results: dict[str, Any] = {}
         self.learned: list[str] = []  # what happened on the way and belongs into the report
         self.partly_known = False  # a write took effect, and not all of what it returned can be looked up
+        self.unsettled = False  # nothing shows whether a write took effect
         self._confirmed = False
         self._spoke = False
 
