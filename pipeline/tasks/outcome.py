@@ -15,9 +15,9 @@ from pipeline.errors import BadInput
 from pipeline.sources import fit, look_up
 from pipeline.tasks.draw import Drawn, Drop
 from pipeline.tasks.ground import Grounding
-from pipeline.types import Answer, Cell, Change, Expected, Plan, PlanStep
+from pipeline.types import Answer, Call, Cell, Change, Expected, Plan, PlanStep
 from pipeline.wording import names_in, render
-from pipeline.world import Environment, Outcome, SqlEnvironment, World
+from pipeline.world import Environment, FinalState, Outcome, SqlEnvironment, World
 
 
 @dataclass
@@ -229,6 +229,27 @@ def run_plans(
         return expected, runs
     finally:
         environment.close()
+
+
+def broken_rule(world: World, change: Change, runs: Sequence[GoalRun]) -> str | None:
+    """The first of the agent's rules that these runs break in a row, or None.
+
+    The agent is taken to have had the user's word for every call, since no call of a right plan goes without.
+    """
+    log = [(name, arguments, outcome) for run in runs for name, arguments, outcome in run.calls]
+    calls = [
+        Call(
+            index=i, turn=i + 1, actor="agent", call_id=str(i), name=name, arguments=arguments, ok=outcome.ok,
+            result=outcome.result, error=outcome.error, wrote=outcome.wrote,
+        )
+        for i, (name, arguments, outcome) in enumerate(log)
+    ]  # fmt: skip
+    said = [(i, "Yes, please.", True) for i in range(len(calls))]
+    with FinalState(world, change, calls, said) as end:
+        for name, rule in world.compiled.domain.rules.items():
+            if rule.violated is not None and end.check(rule.violated):
+                return name
+    return None
 
 
 def _label(plans: Sequence[tuple[str, Sequence[Step]]], instead: Sequence[Mapping[str, Cell]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.identity import Rng
 from pipeline.sources import seen_in
 from pipeline.tasks.draw import Drawn, Drop
-from pipeline.tasks.outcome import GoalRun, run_plans
+from pipeline.tasks.outcome import GoalRun, broken_rule, run_plans
 from pipeline.types import Cell, Change, Plan, PlanStep, TableShape
 from pipeline.world import World
 
@@ -31,6 +31,8 @@ def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]
     shapes = world.compiled.shapes
     if _without_ids(same.change, shapes) != _without_ids(other.change, shapes):
         return []
+    if broken_rule(world, other.change, [run]) is not None:
+        return []  # what it leaves is right, the way there is not
     return [run.plan]
 
 

@@ -19,10 +19,10 @@ from pipeline.identity import Rng, content_hash, derive_seed
 from pipeline.reading import reader
 from pipeline.tasks.difficulty import difficulty
 from pipeline.tasks.draw import Drawer, Drawn, Drop
-from pipeline.tasks.outcome import GoalRun, check_wording, rehearse, run_forbidden, run_plans
+from pipeline.tasks.outcome import GoalRun, broken_rule, check_wording, rehearse, run_forbidden, run_plans
 from pipeline.tasks.proof import proven
 from pipeline.tasks.reorder import reordered
-from pipeline.types import Call, Cell, DroppedTask, Expected, Goal, Persona, Reversal, Task
+from pipeline.types import Cell, DroppedTask, Expected, Goal, Persona, Reversal, Task
 from pipeline.wording import render
 from pipeline.world import CompiledDomain, FinalState, World
 
@@ -305,23 +305,9 @@ def _admit(drawer: Drawer, drawn: Sequence[Drawn], outcomes: Sequence[Expected])
 
 
 def _keep_rules(drawer: Drawer, gold: Expected, runs: Sequence[GoalRun]) -> None:
-    """Requests that are right one by one may break a rule together: raises Drop when their golds in a row do.
-
-    The agent is taken to have had the user's word for every call, since no call of a right plan goes without.
-    """
-    log = [(name, arguments, outcome) for run in runs for name, arguments, outcome in run.calls]
-    calls = [
-        Call(
-            index=i, turn=i + 1, actor="agent", call_id=str(i), name=name, arguments=arguments, ok=outcome.ok,
-            result=outcome.result, error=outcome.error, wrote=outcome.wrote,
-        )
-        for i, (name, arguments, outcome) in enumerate(log)
-    ]  # fmt: skip
-    said = [(i, "Yes, please.", True) for i in range(len(calls))]
-    with FinalState(drawer.world, gold.change, calls, said) as end:
-        for name, rule in drawer.world.compiled.domain.rules.items():
-            if rule.violated is not None and end.check(rule.violated):
-                raise Drop("rule_broken", f"{gold.plan}: together these requests break {name}")
+    """Requests that are right one by one may break a rule together: raises Drop when their golds in a row do."""
+    if (name := broken_rule(drawer.world, gold.change, runs)) is not None:
+        raise Drop("rule_broken", f"{gold.plan}: together these requests break {name}")
 
 
 def _reads(template: str, text: str, told: Mapping[str, Cell], today: str) -> bool:
