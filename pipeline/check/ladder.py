@@ -19,6 +19,7 @@ from pipeline.check.prepare import prepare
 from pipeline.check.reach import reach
 from pipeline.check.refusal import Refusal
 from pipeline.check.repeat import deterministic
+from pipeline.check.spoken import spoken
 from pipeline.check.stories import readable
 from pipeline.check.subject import Found, Subject
 from pipeline.check.survivors import survivors
@@ -33,6 +34,7 @@ RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
     ("intents", intents),
     ("grounded", grounded),
     ("readable", readable),
+    ("spoken", spoken),
     ("mutation", survivors),
     ("deterministic", deterministic),
     ("reach", reach),

@@ -130,7 +130,7 @@ class TaskMaker:
             domain=domain.name,
             domain_version=domain.version,
             kind=kind,
-            difficulty=difficulty(goals),
+            difficulty=difficulty(goals, kind),
             language=self.config.language,
             persona=persona,
             world_seed=world.seed,
@@ -162,8 +162,10 @@ class TaskMaker:
             return [drawer.draw(rng.choice(self._able(kind)), rng, {})]
         able = rng.shuffled([intent for intent in domain.intents if intent.kind in JOINED])
         count = 3 if len(able) >= 6 and rng.chance(0.25) else 2
-        drawn = [drawer.draw(able[0], rng, {})]
         person = domain.person or ""
+        # Who comes first says who they are: what is asked later takes that as known.
+        able.insert(0, able.pop(next((k for k, it in enumerate(able) if it.facts.get(person) == "opening"), 0)))
+        drawn = [drawer.draw(able[0], rng, {})]
         if person not in drawn[0].values:
             raise Drop("no_person", f"{able[0].name}: does not draw {person}, by whom several requests would be joined")
         for intent in able[1:]:
