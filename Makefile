@@ -64,7 +64,7 @@ generate: domain-given $(READY) ## Make a dataset: DOMAIN=travel writes runs/tra
 # Asked before the set-up, so that nobody waits for minutes to be told.
 domain-given:
 	@[ -n "$$DOMAIN" ] || { echo 'Which domain? For example: make generate DOMAIN=travel' >&2; \
-	  echo "There are: $$(ls domains | tr '\n' ' ')" >&2; exit 2; }
+	  echo "There are: $$(ls -d domains/*/ | sed 's|domains/||; s|/$$||' | tr '\n' ' ')" >&2; exit 2; }
 
 # What a person may leave out: the run, when there is only one.
 only_run = runs=$$(ls -d runs/*/ 2>/dev/null | sed 's|^runs/||; s|/$$||'); [ -n "$$RUN" ] || RUN=$$runs; \
