@@ -19,7 +19,9 @@ from pipeline.runner import run_local
 from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.shards import RunFolder
+from pipeline.storage.trust_file import read_trust, write_trust
 from pipeline.storage.work import Work
+from pipeline.trust.measure import measure
 from pipeline.world.access import SQLITE_VERSION
 from pipeline.world.yaml_file import read_yaml
 
@@ -44,11 +46,14 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
     categories = {name: compiled.domain.category for name, compiled in recipe.domains.items()}
     with RunFolder.open(config.out, config, recipe.fingerprint, inputs, versions) as folder:
         works = folder.remaining(config.tasks, config.attempts)
-        if not works and published(folder, config, categories=categories):
+        measured = read_trust(folder.path) is not None
+        if not works and measured and published(folder, config, categories=categories):
             console.print(f"{folder.path} is complete: nothing is left to do.", highlight=False)
             return Exit.COMPLETE
         undone = _work(console, recipe, folder, works) if works else 0
         ledger = folder.ledger()
+        records = (record for shard in folder.read_committed() for record in shard.records())
+        write_trust(folder.path, measure(recipe.domains, recipe.rubrics, records))
         funnel = publish(folder, config, categories=categories)
         ledger.note("published", count=funnel.accepted)
         ledger.compact()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,8 +24,10 @@ from pipeline.storage.dataset import DatasetWriter, read_marker, repair
 from pipeline.storage.files import write_atomic
 from pipeline.storage.funnel import Funnel, Step
 from pipeline.storage.inputs import inputs_hash
-from pipeline.storage.schema import dataset_row, split_of
+from pipeline.storage.query import query
+from pipeline.storage.schema import dataset_row, dataset_schema, split_of
 from pipeline.storage.shards import CommittedShard, RunFolder
+from pipeline.trust.attribution import attribute
 from pipeline.types import Record
 
 
@@ -111,6 +114,7 @@ class WholeRun:
             judge=self._config.judge,
             attempts=facts.attempts,
             passes=facts.passes,
+            attribution=attribute(record),
             provenance=self._provenance,
         )
 
@@ -137,7 +141,8 @@ def _made_from(
 ) -> str:
     commits = [[commit.name, *(file.content for file in commit.files.values())] for commit in folder.commits()]
     asked = [config.tasks, config.attempts, folder.fingerprint]
-    return content_hash([commits, asked, dict(categories), dict(provenance or {})])
+    columns = dataset_schema().names  # a dataset without a column that rows have by now is made anew
+    return content_hash([commits, asked, dict(categories), dict(provenance or {}), columns])
 
 
 def _published(folder: RunFolder, config: RunConfig, made_from: str) -> Funnel | None:
@@ -152,11 +157,14 @@ def _published(folder: RunFolder, config: RunConfig, made_from: str) -> Funnel |
 
 
 def _write_beside(folder: RunFolder, config: RunConfig, funnel: Funnel) -> None:
-    text = card(folder.path.name, config, folder.fingerprint, folder.versions, funnel)
-    for name, data in (("funnel.json", funnel.json_text().encode()), ("README.md", text.encode())):
-        file = folder.path / name
-        if not file.exists() or file.read_bytes() != data:
-            write_atomic(file, data)
+    _put(folder.path / "funnel.json", funnel.json_text())
+    trust = query(folder.path, "trust")  # reads the funnel too
+    _put(folder.path / "README.md", card(folder.path.name, config, folder.fingerprint, folder.versions, funnel, trust))
+
+
+def _put(file: Path, text: str) -> None:
+    if not file.exists() or file.read_bytes() != text.encode():
+        write_atomic(file, text.encode())
 
 
 class _Counts:

@@ -24,13 +24,14 @@ from pipeline.stages import Worlds, episode_of, judge, make_task, play
 from pipeline.storage.dataset import SIDES, read_rows
 from pipeline.storage.schema import dataset_row, dataset_schema, to_batch
 from pipeline.storage.shards import RunFolder
+from pipeline.trust.attribution import attribute
 from pipeline.types import DroppedTask
 from pipeline.world import SqlEnvironment, World
 from pipeline.world.change import change_json, state_after
 
 SHOWN = 120
 PROGRAMS = {("expert", "scripted", "program")}
-GIVEN_AT_PUBLISH = ("attempts", "passes", "split", "provenance", "category", "drop_reason")
+GIVEN_AT_PUBLISH = ("attempts", "passes", "split", "provenance", "category", "drop_reason", "attribution")
 RUN_NAMES = tuple(make.__name__ for make in RUN_FILTERS)
 
 
@@ -183,11 +184,13 @@ def _anew(recipe: Recipe, worlds: Worlds, row: Mapping[str, Any], index: Mapping
         judge=recipe.config.judge,
         attempts=row["attempts"],
         passes=row["passes"],
+        attribution=attribute(record),
         provenance=row["provenance"],
     )
     (again,) = to_batch([made], dataset_schema()).to_pylist()
     for column, now in again.items():
-        if column == "drop_reason" and now is None and row[column] in RUN_NAMES:
+        by_the_run = row["drop_reason"] in RUN_NAMES and record.drop_reason is None
+        if column in ("drop_reason", "attribution") and by_the_run:
             continue  # the row's own filters keep it; those that look at the whole run were asked by publishing
         if row[column] != now:
             yield _differs(column, row[column], now)

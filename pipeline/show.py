@@ -31,7 +31,8 @@ def _colour(row: Mapping[str, Any]) -> str:
 
 def _head(row: Mapping[str, Any]) -> RenderableType:
     verdict = {True: "passed", False: "failed", None: "not scored"}[row["passed"]]
-    fate = "accepted" if row["drop_reason"] is None else f"rejected: {row['drop_reason']}"
+    whose = f", put down to {row['attribution']}" if row.get("attribution") else ""
+    fate = "accepted" if row["drop_reason"] is None else f"rejected: {row['drop_reason']}{whose}"
     score = "" if row["score"] is None else f", score {row['score']:.2f}"
     table = Table.grid(padding=(0, 2))
     table.add_row("task", f"{row['kind']}, difficulty {row['difficulty']}, {row['language']}, persona {row['persona']}")

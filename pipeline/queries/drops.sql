@@ -1,5 +1,6 @@
--- Rejected rows: which filter dropped them, how the episodes had ended, and one of each to look at.
+-- Rejected rows: whose fault it was, which filter dropped them, how the episodes had ended, and one of each to look at.
 SELECT
+    coalesce(attribution, '(not recorded)') AS attribution,
     drop_reason,
     status,
     stop_reason,
@@ -7,5 +8,5 @@ SELECT
     count(*) FILTER (len(mistakes) > 0) AS with_planted_mistake,
     min(episode_id) AS for_example
 FROM rejected
-GROUP BY drop_reason, status, stop_reason
-ORDER BY rows DESC, drop_reason, status, stop_reason
+GROUP BY ALL
+ORDER BY rows DESC, attribution, drop_reason, status, stop_reason

@@ -33,6 +33,8 @@ def verdict_lines(row: Mapping[str, Any]) -> list[str]:
         lines = ["Accepted: the final state is a right one and no filter objected."]
     else:
         lines = [f"Rejected by the filter `{dropped}`{_MEANS.get(dropped, '')}."]
+        if row.get("attribution"):
+            lines.append(f"Put down to: {row['attribution']}.")
     if row["status"] != "ok":
         lines.append(f"The episode ended as {row['status']}.")
     if row["mistakes"]:

@@ -43,7 +43,7 @@ def dataset_schema() -> pa.Schema:
         *((name, text) for name in ("split", "agent", "user", "judge", "status", "stop_reason")),
         ("passed", yes),
         ("score", real),
-        ("drop_reason", text),
+        *((name, text) for name in ("drop_reason", "attribution")),
         *((name, int32) for name in ("n_turns", "n_calls", "n_faults")),
         *((name, int64) for name in ("prompt_tokens", "completion_tokens")),
         *((name, text) for name in ("messages", "tools")),
@@ -197,11 +197,13 @@ def dataset_row(
     judge: str,
     attempts: int,
     passes: int,
+    attribution: str | None,
     provenance: str,
 ) -> dict[str, Any]:
     """One published row, keyed by the columns of `dataset_schema`.
 
-    attempts, passes: how often this task was tried in the whole run, and how often it passed.
+    attempts, passes: how often this task was tried in the whole run, and how often it passed. attribution: whose fault
+    it is that the row was not accepted.
     """
     task, trajectory, verdict = record.task, record.trajectory, record.verdict
     plan = verdict.state.plan if verdict.state else ""
@@ -230,6 +232,7 @@ def dataset_row(
         "passed": verdict.passed,
         "score": verdict.score,
         "drop_reason": record.drop_reason,
+        "attribution": attribution,
         "n_turns": trajectory.n_turns,
         "n_calls": len(trajectory.calls),
         "n_faults": trajectory.n_faults,

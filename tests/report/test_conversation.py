@@ -24,6 +24,7 @@ def row(**changes: Any) -> dict[str, Any]:
         judge="program",
         attempts=2,
         passes=1,
+        attribution=changes.get("drop_reason") and "agent",
         provenance="{}",
     )
 
@@ -82,6 +83,7 @@ def test_the_verdict_says_why_a_row_was_rejected_and_what_was_planted() -> None:
     lines = verdict_lines(rejected)
     assert lines[0].startswith("Rejected by the filter `state`:")
     assert lines[1:] == [
+        "Put down to: agent.",
         "The expert was made to err here: wrong_argument.",
         "✗ confirmed: no",
         "✓ grounded: yes; every value was seen",

@@ -69,7 +69,7 @@ def task(index: int, *, domain: str = "toy", intents: tuple[str, ...] = ("book_i
                 "kind": "fulfil",
                 "values": {},
                 "facts": {},
-                "opening": "?",
+                "opening": words("opening", index),
                 "templates": [],
                 "plans": [PLAN],
             }

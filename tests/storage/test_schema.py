@@ -16,14 +16,23 @@ from tests.storage.builders import record
 INT32 = "difficulty attempt attempts passes n_turns n_calls n_faults".split()
 NAMES = """
 episode_id fingerprint domain category task_id kind difficulty language persona agent_spec attempt attempts passes seed
-split agent user judge status stop_reason passed score drop_reason n_turns n_calls n_faults prompt_tokens
-completion_tokens messages tools calls criteria trainable expected_change actual_change domains mistakes provenance
+split agent user judge status stop_reason passed score drop_reason attribution n_turns n_calls n_faults
+prompt_tokens completion_tokens messages tools calls criteria trainable expected_change actual_change domains mistakes
+provenance
 """.split()
 
 
 def row_of(made: Record) -> dict:
     row = dataset_row(
-        made, category="c", fingerprint="f", split="train", judge="program", attempts=2, passes=1, provenance="{}"
+        made,
+        category="c",
+        fingerprint="f",
+        split="train",
+        judge="program",
+        attempts=2,
+        passes=1,
+        attribution=None,
+        provenance="{}",
     )
     batch = to_batch([row], dataset_schema())
     batch.validate(full=True)

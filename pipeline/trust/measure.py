@@ -1,0 +1,98 @@
+"""How far the rows of a run can be believed: measured beside them, in a few seconds a domain.
+
+* Hand-checked conversations, where the checkout has some for the domain: precision and recall of "passed".
+* A small audit of the domain's worlds: contradictions by class.
+* Errors of the user over some of the run's own conversations, by class.
+
+How well the verifiers did on mutants and variants stands with each task already; whose fault each row is stands in the
+dataset. `toolworlds query trust` brings it all together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import get_args
+
+from pipeline.errors import BadInput
+from pipeline.storage.trust_file import Example, Figure, TrustFile
+from pipeline.trust.audit import audit
+from pipeline.trust.cases import Cases, load_cases, truth_file
+from pipeline.trust.truth import Bench, why
+from pipeline.trust.users import UserErrorKind, user_errors
+from pipeline.types import Record, Rubric
+from pipeline.world import CompiledDomain
+
+CALLS = 300  # of the audit of one domain
+TALKS = 300  # conversations of one domain that are searched for errors of the user
+EXAMPLES = 3  # findings of one kind that are kept at length
+
+Found = Iterator[Figure | Example]
+
+
+def measure(
+    domains: Mapping[str, CompiledDomain], rubrics: Mapping[str, Rubric], records: Iterable[Record]
+) -> TrustFile:
+    """Everything that is measured beside a run's rows. `records`: in any order; as many are read as are needed."""
+    found = [part for name, compiled in domains.items() for part in _of_domain(compiled, rubrics[name])]
+    found += _users(domains, records)
+    return TrustFile(
+        figures=tuple(part for part in found if isinstance(part, Figure)),
+        examples=tuple(part for part in found if isinstance(part, Example)),
+    )
+
+
+def _of_domain(compiled: CompiledDomain, rubric: Rubric) -> Found:
+    name = compiled.domain.name
+    file = truth_file(name)
+    if file is not None:
+        yield from _hand_checked(Bench(compiled, rubric), load_cases(file))
+    looked = audit(compiled, CALLS)
+    for kind, count in looked.by_kind.items():
+        yield Figure(part="audit", domain=name, finding=kind, found=count, out_of=looked.calls)
+        for one in islice((one for one in looked.found if one.kind == kind), EXAMPLES):
+            yield Example(part="audit", domain=name, finding=kind, detail=one.detail)
+
+
+def _hand_checked(bench: Bench, cases: Cases) -> Found:
+    """How the verdicts compare with the labels. A case that fits another version of the domain counts as unfit."""
+    name, counts = bench.compiled.domain.name, Counter[tuple[str, bool]]()
+    for number, case in enumerate(cases.cases):
+        try:
+            tried = bench.play(cases, number)
+        except BadInput as error:
+            counts["unfit", False] += 1
+            yield Example(part="hand_checked", domain=name, finding="unfit", detail=str(error))
+            continue
+        counts[case.label, tried.passed] += 1
+        if not tried.as_labelled:
+            detail = f"{case.name} ({case.why}): {case.miss or '; '.join(why(tried)) or 'it passed'}"
+            yield Example(part="hand_checked", domain=name, finding="miss", detail=detail)
+    right = counts["pass", True]
+    for finding, found, out_of in (
+        ("precision of passed", right, right + counts["fail", True]),
+        ("recall of passed", right, right + counts["pass", False]),
+        ("verdicts as labelled", right + counts["fail", False], counts.total() - counts["unfit", False]),
+        ("cases that do not fit", counts["unfit", False], counts.total()),
+    ):
+        yield Figure(part="hand_checked", domain=name, finding=finding, found=found, out_of=out_of)
+
+
+def _users(domains: Mapping[str, CompiledDomain], records: Iterable[Record]) -> Found:
+    talks, errors = Counter[str](), Counter[tuple[str, UserErrorKind]]()
+    for record in records:
+        name = record.task.domain
+        if talks[name] == TALKS:
+            if all(talks[other] == TALKS for other in domains):
+                break
+            continue
+        talks[name] += 1
+        for kind, _, detail in user_errors(record.task, record.trajectory, domains[name].domain.tools):
+            errors[name, kind] += 1
+            if errors[name, kind] <= EXAMPLES:
+                where = f"{record.trajectory.episode_id}: {detail}"
+                yield Example(part="users", domain=name, finding=kind, detail=where)
+    for name in domains:
+        for kind in get_args(UserErrorKind):
+            yield Figure(part="users", domain=name, finding=kind, found=errors[name, kind], out_of=talks[name])
