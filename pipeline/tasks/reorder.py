@@ -39,7 +39,8 @@ def reordered(world: World, drawn: Drawn, gold: GoalRun, rng: Rng) -> list[Plan]
 def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
     """A random order in which every step still comes after those whose results it uses.
 
-    What was looked up before the first write stays before every write: a proposal speaks of it.
+    What was looked up before the first write stays before every write: a proposal speaks of it. What the user does
+    stays where it is: they look, mend and test, and another order would test before it mends.
     """
     by_key = {step.key: i for i, step in enumerate(steps)}
     needs = [
@@ -48,6 +49,7 @@ def _shuffle(steps: Sequence[PlanStep], rng: Rng) -> list[int]:
     first = next((i for i, step in enumerate(steps) if step.writes), len(steps))
     for i, step in enumerate(steps):
         needs[i] |= set(range(first)) if step.writes else set()
+        needs[i] |= set(range(i)) if step.actor == "user" else {k for k in range(i) if steps[k].actor == "user"}
     order: list[int] = []
     while len(order) < len(steps):
         order.append(rng.choice([i for i in range(len(steps)) if i not in order and needs[i] <= set(order)]))
