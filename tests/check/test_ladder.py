@@ -104,6 +104,24 @@ def test_a_refusal_reads_as_place_rung_fault_and_remedy() -> None:
     assert str(Refusal("toy/tools.yaml:7", "parse", "x is missing")) == "toy/tools.yaml:7: parse: x is missing"
 
 
+def test_a_domain_in_which_nobody_says_who_they_are_is_refused(toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    copytree(toy, folder)
+    file = folder / "intents.yaml"
+    how = "{about: [mail], ask: {en: [What is your e-mail?]}, tell: {en: ['My e-mail is {{ email }}, as before.']}}"
+    text = file.read_text().replace("email: opening", "email: asked")
+    text = text.replace("\n  asked:\n", f"\n  asked:\n    email: {how}\n")
+    parts = text.split("\n- name:")
+    parts = [
+        p if "asked:\n" in p else p.replace("\n  phrasings:", f"\n  asked: {{email: {how}}}\n  phrasings:")
+        for p in parts
+    ]
+    file.write_text("\n- name:".join(parts))
+    refusals, _ = climb(folder)
+    assert [(r.rung, r.where) for r in refusals] == [("spoken", "toy/domain.yaml:5")], "\n".join(map(str, refusals))
+    assert "no request tells email in its opening" in refusals[0].what
+
+
 @pytest.mark.parametrize("name", ["check that a part satisfies", "list without an order"])
 def test_the_same_files_give_the_same_words_in_any_process(name: str, toy: Path, tmp_path: Path) -> None:
     case = next(case for case in VARIANTS if case.name == name)
