@@ -3,7 +3,7 @@ CREATE TABLE areas (
   area TEXT PRIMARY KEY, coverage TEXT NOT NULL CHECK (coverage IN ('good','fair','poor')), five_g INTEGER NOT NULL CHECK (five_g IN (0,1))
 ) STRICT;
 CREATE TABLE outages (
-  outage_id TEXT PRIMARY KEY, area TEXT NOT NULL REFERENCES areas, affects TEXT NOT NULL CHECK (affects IN ('everything','mobile data')),
+  outage_id TEXT PRIMARY KEY, area TEXT NOT NULL REFERENCES areas, affects TEXT NOT NULL CHECK (affects IN ('all services','mobile data')),
   cause TEXT NOT NULL, started_on TEXT NOT NULL, expected_on TEXT NOT NULL, ended_on TEXT, full_days INTEGER NOT NULL CHECK (full_days >= 0)
 ) STRICT;
 CREATE TABLE countries (
@@ -131,7 +131,7 @@ SELECT l.line_id, l.phone_number, l.customer_id, p.model, p.country, p.sim_seate
   p.wifi_calling AS phone_wifi_calling, l.wifi_calling AS line_wifi_calling, l.roaming, l.status, l.registered, s.kind AS sim_kind, s.status AS sim_status, a.coverage,
   c.zone = 'home' AS at_home, c.operator,
   l.data_used_mb >= g.data_gb * 1000 + l.extra_mb AS slowed,
-  coalesce((SELECT max(CASE o.affects WHEN 'everything' THEN 2 ELSE 1 END) FROM outages o WHERE o.area = l.area AND o.ended_on IS NULL), 0) AS outage,
+  coalesce((SELECT max(CASE o.affects WHEN 'all services' THEN 2 ELSE 1 END) FROM outages o WHERE o.area = l.area AND o.ended_on IS NULL), 0) AS outage,
   CASE p.network_mode WHEN 'Automatic' THEN CASE WHEN c.zone = 'home' AND g.five_g AND a.five_g THEN '5G' ELSE '4G' END ELSE p.network_mode END AS generation
 FROM lines l JOIN phones p USING (line_id) JOIN sims s ON s.sim_id = p.sim_id JOIN plans g USING (plan_id) JOIN areas a USING (area) JOIN countries c USING (country);
 CREATE VIEW connection AS
