@@ -117,7 +117,7 @@ def query(
     run: Annotated[Path, typer.Option(help="The run's folder.")],
     format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
 ) -> None:
-    """Ask a run a question, with DuckDB. Tables: accepted, rejected, rows, calls, criteria, ledger, funnel."""
+    """Ask a run a question, with DuckDB. Tables: accepted, rejected, rows, calls, criteria, tasks, trust, funnel, ledger."""
     from pipeline.answers import print_answer
     from pipeline.storage.query import query as ask
 
