@@ -6,6 +6,7 @@ go the same way, which is why a replay proves something.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,11 @@ from pipeline.identity import content_hash
 from pipeline.judging.rubric import BASE, compose, parse_rubric, rubric_files
 from pipeline.rollout.expert import PHRASES, parse_phrases
 from pipeline.rollout.loop import PROMPT
+from pipeline.storage.kept import Kept, cache_folder
 from pipeline.tasks.personas import FILE as PERSONAS
 from pipeline.tasks.personas import parse_personas
 from pipeline.tasks.synthesize import TaskMaker
-from pipeline.types import Persona, Rubric
+from pipeline.types import Persona, Rubric, Task
 from pipeline.world import CompiledDomain, compile_domain, find_domain, parse_source
 from pipeline.world.generators import NAMES, Names, parse_names
 from pipeline.world.load import name_of, read_files
@@ -95,6 +97,33 @@ class Recipe:
         return {
             name: compose(name, (read[part] for part in (*BASE, name) if part in read)) for name in self.config.domains
         }
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Where admissions are kept from run to run."""
+        return Kept(cache_folder(os.environ), "admission")
+
+    @cached_property
+    def _sources(self) -> dict[str, str]:
+        """Hash of each of our own sources, and of the inputs by which tasks are played: admissions follow from them."""
+        package = Path(__file__).parent
+        files = sorted([*package.rglob("*.py"), *package.with_name("engine").glob("*.py")])
+        sources = {str(file.relative_to(package.parent)): content_hash(file.read_bytes()) for file in files}
+        return sources | {name: content_hash(self.inputs[name]) for name in _FILES}
+
+    @cached_property
+    def _basis(self) -> dict[str, str]:
+        """By domain, hash of all but the task from which its admissions follow."""
+        rubrics = {name: rubric.model_dump(mode="json") for name, rubric in self.rubrics.items()}
+        return {name: content_hash({"sources": self._sources, "rubric": rubric}) for name, rubric in rubrics.items()}
+
+    def admission_key(self, task: Task) -> str:
+        """The key under which a task's admission is kept: a hash of all that it follows from.
+
+        The domain's version stands in the task; where in the work list it stands says nothing.
+        """
+        content = task.model_dump(mode="json", exclude={"index"})
+        return content_hash({"task": content, "basis": self._basis[task.domain]})
 
     def place(self, index: int) -> tuple[str, int]:
         """(domain, position within the domain) of position `index` of the work list."""

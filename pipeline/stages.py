@@ -11,8 +11,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
+from pipeline.check.admission import admit
+from pipeline.check.stand import Stand
 from pipeline.config import RunConfig
 from pipeline.errors import DomainDefect
 from pipeline.filters import decide
@@ -26,7 +31,7 @@ from pipeline.storage.journal import Journal
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
 from pipeline.tasks.draw import Drawer
-from pipeline.types import DroppedTask, Episode, Record, Task, Trajectory, Verdict
+from pipeline.types import Admission, DroppedTask, Episode, Record, Task, Trajectory, Verdict
 from pipeline.world import FinalState, SqlEnvironment, World, populate
 from pipeline.world.faults import plan_faults
 
@@ -54,13 +59,21 @@ class Worlds:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._most = min(64, 2 * len(recipe.config.domains) + 2)
-        self._drawers: OrderedDict[tuple[str, int], Drawer] = OrderedDict()
+        self._drawers: OrderedDict[tuple[str, int], tuple[Drawer, Stand]] = OrderedDict()
 
     def drawer(self, domain: str, seed: int) -> Drawer:
         """A drawer over the world of this domain and seed. Raises DomainDefect when it cannot be populated."""
-        key = domain, seed
+        return self._both(domain, seed)[0]
+
+    def stand(self, task: Task) -> Stand:
+        """The test stand in the world of a task."""
+        return self._both(task.domain, task.world_seed)[1]
+
+    def _both(self, domain: str, seed: int) -> tuple[Drawer, Stand]:
+        key, recipe = (domain, seed), self._recipe
         if key not in self._drawers:
-            self._drawers[key] = Drawer(populate(self._recipe.domains[domain], seed, self._recipe.names))
+            drawer = Drawer(populate(recipe.domains[domain], seed, recipe.names))
+            self._drawers[key] = drawer, Stand(drawer, recipe.rubrics[domain], recipe.prompt, recipe.phrases)
             while len(self._drawers) > self._most:
                 self._drawers.popitem(last=False)
         self._drawers.move_to_end(key)
@@ -76,6 +89,40 @@ def make_task(recipe: Recipe, worlds: Worlds, index: int) -> tuple[Task | Droppe
         return maker.make(drawer, position, index), drawer.world
     except DomainDefect as defect:
         return DroppedTask(index=index, domain=domain, reason="domain_defect", detail=str(defect)), None
+
+
+def admission_of(recipe: Recipe, worlds: Worlds, task: Task) -> Admission:
+    """What the task's verifier makes of wrong runs and of right ones, as it was kept or found out now.
+
+    Raises DomainDefect when a call of one of these runs failed outside a guard.
+    """
+    key = recipe.admission_key(task)
+    if (kept := recipe.kept.get(key)) is not None:
+        with suppress(ValidationError):
+            return Admission.model_validate_json(kept)
+    admission = admit(task, worlds.stand(task))
+    recipe.kept.put(key, admission.model_dump_json().encode())
+    return admission
+
+
+def make_admitted(
+    recipe: Recipe, worlds: Worlds, index: int
+) -> tuple[Task | DroppedTask, World | None, Admission | None]:
+    """As `make_task`, and how its verifier proved itself; a task whose verifier did not is dropped."""
+    task, world = make_task(recipe, worlds, index)
+    if isinstance(task, DroppedTask):
+        return task, world, None
+    try:
+        admission = admission_of(recipe, worlds, task)
+    except DomainDefect as defect:
+        lost = DroppedTask(index=index, domain=task.domain, reason="domain_defect", detail=str(defect))
+        return lost, None, None
+    for reason, found in (("survivor", admission.survivors), ("rejects_valid", admission.rejected)):
+        if found:
+            intents = "+".join(goal.intent for goal in task.goals)
+            detail = f"{intents}: {found[0]}"
+            return DroppedTask(index=index, domain=task.domain, reason=reason, detail=detail), None, admission
+    return task, world, admission
 
 
 def episode_of(config: RunConfig, task: Task, attempt: int) -> Episode:
@@ -161,6 +208,7 @@ class Worker:
         tasks: list[Task] = []
         dropped: list[DroppedTask] = []
         records: list[Record] = []
+        admissions: dict[int, Admission] = {}
         undone = 0
         room = asyncio.Semaphore(EPISODES)
         with self._folder.journal(work) as journal:
@@ -179,7 +227,9 @@ class Worker:
             try:
                 async with asyncio.TaskGroup() as group:
                     for index in work.tasks:
-                        task, world = await self._beside(make_task, self._recipe, self._worlds, index)
+                        task, world, admission = await self._beside(make_admitted, self._recipe, self._worlds, index)
+                        if admission is not None:
+                            admissions[index] = admission
                         if isinstance(task, DroppedTask):
                             dropped.append(task)
                             self._report(Receipt("dropped", work.shard, reason=task.reason))
@@ -195,12 +245,19 @@ class Worker:
             return undone
         if self._sealing is not None:
             await self._sealing
-        self._sealing = asyncio.ensure_future(self._seal(work, tasks, dropped, records))
+        self._sealing = asyncio.ensure_future(self._seal(work, tasks, dropped, records, admissions))
         return 0
 
-    async def _seal(self, work: Work, tasks: list[Task], dropped: list[DroppedTask], records: list[Record]) -> None:
+    async def _seal(
+        self,
+        work: Work,
+        tasks: list[Task],
+        dropped: list[DroppedTask],
+        records: list[Record],
+        admissions: Mapping[int, Admission],
+    ) -> None:
         records.sort(key=lambda record: (record.task.index, record.trajectory.attempt))
-        await self._beside(self._folder.seal, work, tasks, dropped, records)
+        await self._beside(self._folder.seal, work, tasks, dropped, records, admissions)
         self._report(Receipt("sealed", work.shard))
 
     def _recover(self, work: Work) -> Mapping[tuple[int, int], Mapping[str, Any]]:

@@ -58,11 +58,10 @@ def _variants(case: Case) -> tuple[tuple[VariantTally, ...], tuple[Misjudged, ..
             continue
         count = counts.setdefault(variant.name, [0, 0])
         count[0] += 1
-        verdict = case.bench.verdict(run)
-        if verdict.passed is True:
+        if case.bench.passes(run):
             count[1] += 1
         else:
-            rejected.append(Misjudged(name=variant.name, call=variant.what, why=why(verdict, run)))
+            rejected.append(Misjudged(name=variant.name, call=variant.what, why=why(case.bench.verdict(run), run)))
     return tuple(VariantTally(name=n, made=m, accepted=a) for n, (m, a) in counts.items()), tuple(rejected)
 
 

@@ -15,7 +15,7 @@ from pipeline.check.script import Renames, Script, turns
 from pipeline.check.stand import Stand
 from pipeline.errors import DomainDefect
 from pipeline.identity import Rng, derive_seed
-from pipeline.judging.verdict import judge_by_program, judge_state
+from pipeline.judging.verdict import judge_by_program, passes_by_program
 from pipeline.judging.view import user_turns
 from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.recital import WIDE, now, recite
@@ -79,16 +79,12 @@ class Bench:
             return judge_by_program(self.task, run, stand.compiled.domain, stand.compiled.shapes, end, stand.rubric)
 
     def passes(self, run: Trajectory) -> bool:
-        """Whether a run passes: its state first, and where that fails nothing else is asked.
-
-        Raises DomainDefect when the domain, not the run, is at fault.
-        """
+        """Whether a run passes. Raises DomainDefect when the domain, not the run, is at fault."""
         if run.status == "domain_defect":
             raise DomainDefect(run.failure or "a call of an edited run failed outside a guard")
-        with LateEnd(self.stand, run, self._broken) as end:
-            if not judge_state(self.task, run, self.stand.compiled.shapes, end, brief=True).passed:
-                return False
-        return self.verdict(run).passed is True
+        stand = self.stand
+        with LateEnd(stand, run, self._broken) as end:
+            return passes_by_program(self.task, run, stand.compiled.domain, stand.compiled.shapes, end, stand.rubric)
 
 
 class Memory(SqlEnvironment):

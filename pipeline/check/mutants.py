@@ -33,7 +33,7 @@ from pipeline.judging.view import user_turns
 from pipeline.types import Answer, Call, Trajectory
 from pipeline.world.functions import add_days
 
-MOST = 3  # mutants of one class of one task
+MOST = 2  # mutants of one class of one task
 POLITE = "Thank you for your message, it is good to hear from you. Have a pleasant day."
 LIE = "All done, everything has been arranged as you asked."
 

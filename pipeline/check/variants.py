@@ -80,17 +80,15 @@ def _worded(case: Case) -> Iterator[Variant]:
     before, after = rng.choice(BEFORE), rng.choice(AFTER)
     said = user_turns(case.careful.messages)
     yes = {text: rng.choice(YES) for _, text, confirms in said if confirms}
-    script = retold(case.script, lambda text: yes.get(text, text), "user")
+    respelled = retold(retold(case.script, lambda text: yes.get(text, text), "user"), _respelling(case))
     script = tuple(
         line._replace(text=f"{before}{line.text}{after}")
         if line.role == "assistant" and line.text and not line.calls and "?" not in line.text
         else line
-        for line in script
+        for line in respelled
     )
-    yield _edited(case, "worded", f"{before!r} … {after!r}", script)
-    respelled = retold(case.script, _respelling(case))
-    if respelled != case.script:
-        yield _edited(case, "worded", "dates and amounts written otherwise", respelled)
+    what = f"{before!r} … {after!r}, and dates and amounts written otherwise"
+    yield _edited(case, "worded", what, script)
 
 
 def _respelling(case: Case) -> Callable[[str], str]:
@@ -119,17 +117,17 @@ def _polite(case: Case) -> Iterator[Variant]:
         Line("user", "Thank you, take your time."),
     )
     last = (Line("user", "Great, thank you very much!"), Line("assistant", "You're welcome. Have a lovely day."))
-    ways = [
-        ("greets first", with_line(case.script, 1, *opening)),
-        ("thanks at the end", (*case.script, *last)),
-    ]
+    around = (*with_line(case.script, 1, *opening), *last)
+    ways = [("greets first, and thanks at the end", around)]
     said = user_turns(case.careful.messages)
     users = [at for at, line in enumerate(case.script) if line.role == "user"]
     agreed = [at for at, (_, _, confirms) in zip(users, said, strict=True) if confirms]
     if agreed:
         between = (Line("assistant", "Thank you. One moment, please."), Line("user", "Of course, no hurry."))
         ways.append(("asks for a moment after the user's yes", with_line(case.script, agreed[0] + 1, *between)))
-    for what, script in case.rng("polite").shuffled(ways)[:MOST]:
+    if not case.careful.calls:
+        ways += [("greets first", with_line(case.script, 1, *opening)), ("thanks at the end", (*case.script, *last))]
+    for what, script in case.rng("polite").shuffled(ways)[: 1 if case.careful.calls else 3]:
         yield _edited(case, "polite", what, script)
 
 

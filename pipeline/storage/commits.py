@@ -8,7 +8,7 @@ that seal the same work (a scheduler's retry) cannot both win: the second finds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from pipeline.errors import BadInput
 from pipeline.identity import content_hash
 from pipeline.storage.files import write_atomic, write_exclusive
 from pipeline.storage.work import Work
-from pipeline.types import DroppedTask, Record, Task, Trajectory, Verdict
+from pipeline.types import Admission, DroppedTask, Record, Task, Trajectory, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,8 +67,11 @@ def seal(
     tasks: Sequence[Task],
     dropped: Sequence[DroppedTask],
     records: Sequence[Record],
+    admissions: Mapping[int, Admission],
 ) -> Commit:
     """Make a piece of work durable and visible, whole. Sealing it a second time changes nothing.
+
+    `admissions`: by task index, of tasks and of dropped ones that came so far.
 
     Raises ValueError when tasks and dropped tasks are not exactly the work's positions, or when a drawn task lacks an
     attempt or has one twice; Incomplete when the disk is full.
@@ -78,7 +81,10 @@ def seal(
         return read_commit(run, work, fingerprint)
     records = sorted(records, key=_place)
     batches = {
-        "tasks": sorted([*map(_task_row, tasks), *map(_dropped_row, dropped)], key=lambda row: row["task_index"]),
+        "tasks": sorted(
+            (row | _admission_cells(admissions.get(row["task_index"])) for row in _task_rows(tasks, dropped)),
+            key=lambda row: row["task_index"],
+        ),
         "trajectories": [_trajectory_row(record) for record in records],
         "verdicts": [_verdict_row(record) for record in records],
     }
@@ -122,6 +128,24 @@ def _check_complete(
 
 def _place(record: Record) -> tuple[int, int]:
     return record.task.index, record.trajectory.attempt
+
+
+def _task_rows(tasks: Sequence[Task], dropped: Sequence[DroppedTask]) -> Iterator[dict[str, Any]]:
+    yield from map(_task_row, tasks)
+    yield from map(_dropped_row, dropped)
+
+
+def _admission_cells(admission: Admission | None) -> dict[str, Any]:
+    if admission is None:
+        return dict.fromkeys(("mutants", "killed", "equivalent", "variants", "variants_accepted", "admission"))
+    return {
+        "mutants": admission.made,
+        "killed": admission.killed,
+        "equivalent": admission.equivalent,
+        "variants": admission.tried,
+        "variants_accepted": admission.accepted,
+        "admission": admission.model_dump_json(),
+    }
 
 
 def _task_row(task: Task) -> dict[str, Any]:

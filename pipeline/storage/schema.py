@@ -70,6 +70,8 @@ def stage_schemas() -> dict[str, pa.Schema]:
             [
                 *(("task_index", int64), ("task_id", text), ("domain", text), ("kind", text), ("difficulty", int32)),
                 *(("drop_reason", text), ("drop_detail", text), ("task", text)),
+                *((name, int32) for name in ("mutants", "killed", "equivalent", "variants", "variants_accepted")),
+                ("admission", text),
             ]
         ),
         "trajectories": pa.schema([*place, ("domain", text), ("status", text), ("trajectory", text)]),

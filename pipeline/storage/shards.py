@@ -26,7 +26,7 @@ from pipeline.storage.journal import GROUP, Entry, Journal, read_journal
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_file import RunFile, another_run, read_run_file
 from pipeline.storage.work import Work, remaining, uncovered
-from pipeline.types import DroppedTask, Record, Task
+from pipeline.types import Admission, DroppedTask, Record, Task
 
 LOCK = ".lock"
 _OURS = {LOCK, "inputs"}  # what a run folder holds when a kill came before run.json was written
@@ -184,14 +184,21 @@ class RunFolder:
         return entries
 
     def seal(
-        self, work: Work, tasks: Sequence[Task], dropped: Sequence[DroppedTask], records: Sequence[Record]
+        self,
+        work: Work,
+        tasks: Sequence[Task],
+        dropped: Sequence[DroppedTask],
+        records: Sequence[Record],
+        admissions: Mapping[int, Admission] | None = None,
     ) -> Commit:
         """Commit a finished piece of work, then remove its journal. Safe to call from a thread.
+
+        `admissions`: what each task's verifier made of wrong and of right runs, by the task's index.
 
         Raises ValueError unless every position of the work is a drawn or a dropped task, and every drawn task has each
         attempt exactly once; Incomplete when the disk is full.
         """
-        commit = commits.seal(self.path, self.fingerprint, work, tasks, dropped, records)
+        commit = commits.seal(self.path, self.fingerprint, work, tasks, dropped, records, admissions or {})
         self._journal_path(work).unlink(missing_ok=True)
         return commit
 
