@@ -85,7 +85,7 @@ def generate(
     ] = None,
     user: Annotated[str | None, typer.Option(help="Who asks: scripted.")] = None,
     judge: Annotated[str | None, typer.Option(help="Who judges: program.")] = None,
-    runner: Annotated[str | None, typer.Option(help="Where: local.")] = None,
+    runner: Annotated[str | None, typer.Option(help="Where: local, or ray (a cluster; --out is then absolute).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (default 1: in this process).")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder (default runs/<domain>).")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings; options override it.")] = None,

@@ -15,7 +15,7 @@ from pipeline.progress import RunProgress
 from pipeline.publish import publish, published
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.rollout import parse_agent
-from pipeline.runner import run_local
+from pipeline.runner import RUNNERS, in_ray_job
 from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.shards import RunFolder
@@ -68,10 +68,14 @@ def _supported(config: RunConfig) -> None:
     for option, value, known in (
         ("--user", config.user, "scripted"),
         ("--judge", config.judge, "program"),
-        ("--runner", config.runner, "local"),
     ):
         if value != known:
             raise BadInput(f"{value!r} is not available", where=option, remedy=f"This release knows: {known}.")
+    if config.runner == "ray" and in_ray_job() and not config.out.is_absolute():
+        what = "a Ray job runs in a folder that is thrown away after it: the path must be absolute"
+        raise BadInput(
+            what, where="--out", remedy="For example --out /shared/runs/travel, on a disk that all nodes see."
+        )
 
 
 def _work(console: Console, recipe: Recipe, folder: RunFolder, works: list[Work]) -> int:
@@ -92,7 +96,7 @@ def _work(console: Console, recipe: Recipe, folder: RunFolder, works: list[Work]
                 ledger.note("sealed", shard=receipt.shard)
             progress.take(receipt)
 
-        undone = run_local(recipe, folder, works, take)
+        undone = RUNNERS[recipe.config.runner](recipe, folder, works, take)
     ledger.note("rollouts_done", count=progress.done)
     return undone
 

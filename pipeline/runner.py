@@ -1,4 +1,4 @@
-"""Where the work is done: in this process, or in a few beside it.
+"""Where the work is done: in this process, in a few beside it, or in actors all over a Ray cluster.
 
 A runner is given pieces of the work list and reports what becomes of them; rows never pass through it, since workers
 write their shards themselves. Exactly-once comes from ids and commits alone, so a runner may die at any instant.
@@ -7,19 +7,26 @@ write their shards themselves. Exactly-once comes from ids and commits alone, so
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import orjson
 
-from pipeline.errors import Exit, Incomplete
+from pipeline.errors import BadInput, Exit, Incomplete, ToolworldsError
 from pipeline.recipe import Recipe
 from pipeline.stages import Receipt, Report, Worker
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
 
 LINE = 1 << 20
+DEATHS = 5  # of actors under one piece of work, after which it is not tried again in this command
+
+Runner = Callable[[Recipe, RunFolder, Sequence[Work], Report], int]
 
 
 def run_local(recipe: Recipe, folder: RunFolder, works: Sequence[Work], report: Report) -> int:
@@ -88,3 +95,102 @@ async def _processes(recipe: Recipe, folder: RunFolder, workers: int, report: Re
             process.stdin.close()
             await process.communicate()
     return undone
+
+
+# ---------------------------------------------------------------- Ray
+
+
+def run_ray(recipe: Recipe, folder: RunFolder, works: Sequence[Work], report: Report) -> int:
+    """Do the work in actors of a Ray cluster; how many episodes stay undone.
+
+    The cluster is the one that a job runs in or RAY_ADDRESS names; without one, Ray starts on this machine. Actors
+    write their shards to the run's folder themselves, so every node must see it under the same path. A piece whose
+    actor or node died is given to another: what the dead one had finished is in its journal. Raises BadInput without
+    Ray, Incomplete where an actor could not go on.
+    """
+    try:
+        import ray
+        from ray.exceptions import RayActorError, RayTaskError
+    except ImportError:
+        remedy = "Install it with `pip install 'toolworlds[ray]'`, or leave --runner out."
+        raise BadInput("Ray is not installed", where="--runner ray", remedy=remedy) from None
+
+    started = not ray.is_initialized()
+    if started:
+        # workers import the project from where the driver has it; in a job that is the job's own working directory
+        root = str(Path(__file__).resolve().parents[1])
+        paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
+        environment = {} if in_ray_job() else {"env_vars": {"PYTHONPATH": paths}}
+        ray.init(runtime_env=environment, log_to_driver=False, include_dashboard=False, configure_logging=False)
+    crew = ray.remote(num_cpus=1, max_restarts=0)(_Crew)
+    asked = min(max(1, recipe.config.workers), len({work.shard for work in works}))
+    waiting = deque(_by_shard(works))
+    busy: dict[Any, tuple[Any, list[Work]]] = {}  # the answer that is awaited → the actor and its piece
+    deaths: dict[int, int] = {}
+    undone = 0
+    idle: list[Any] = []
+    try:
+        path = str(folder.path.resolve())
+        idle += [crew.remote(path) for _ in range(asked)]
+        while waiting or busy:
+            while idle and waiting:
+                actor, piece = idle.pop(), waiting.popleft()
+                busy[actor.work.remote([work.name for work in piece])] = actor, piece
+            (answer,), _ = ray.wait(list(busy), num_returns=1)
+            actor, piece = busy.pop(answer)
+            try:
+                receipts = ray.get(answer)
+            except RayActorError as error:
+                shard = piece[0].shard
+                deaths[shard] = deaths.get(shard, 0) + 1
+                if deaths[shard] == DEATHS:
+                    text = f"{DEATHS} actors died over shard {shard}; the same command resumes.\n{error}"
+                    raise Incomplete(text) from None
+                waiting.append(piece)
+                idle.append(crew.remote(path))
+                continue
+            except RayTaskError as error:
+                cause = error.cause if isinstance(error.cause, Exception) else error
+                raise (cause if isinstance(cause, ToolworldsError) else Incomplete(str(cause))) from None
+            for fields in receipts:
+                receipt = Receipt(*fields)
+                undone += receipt.event == "undone"
+                report(receipt)
+            idle.append(actor)
+        return undone
+    finally:
+        for actor in [*idle, *(actor for actor, _ in busy.values())]:
+            ray.kill(actor)
+        if started:
+            ray.shutdown()
+
+
+def in_ray_job() -> bool:
+    """Whether this process is the driver of a submitted Ray job."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+class _Crew:
+    """An actor: it attaches to the run's folder and does pieces of the work list, one call each."""
+
+    def __init__(self, path: str) -> None:
+        self._folder = RunFolder.attach(Path(path))
+        self._recipe = Recipe(self._folder.config, self._folder.inputs())
+
+    def work(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Do the pieces of these names, sealed when it returns; the receipts of all that happened."""
+        receipts: list[tuple[Any, ...]] = []
+        works = [work for work in map(Work.from_name, names) if work is not None]
+        asyncio.run(Worker(self._recipe, self._folder, lambda receipt: receipts.append(tuple(receipt))).run(works))
+        return receipts
+
+
+def _by_shard(works: Sequence[Work]) -> list[list[Work]]:
+    """The pieces of each shard together: no two actors ever write to one shard."""
+    shards: dict[int, list[Work]] = {}
+    for work in works:
+        shards.setdefault(work.shard, []).append(work)
+    return list(shards.values())
+
+
+RUNNERS: dict[str, Runner] = {"local": run_local, "ray": run_ray}
