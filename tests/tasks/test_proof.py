@@ -10,11 +10,16 @@ import orjson
 import pytest
 
 from pipeline.config import RunConfig
+from pipeline.identity import Rng
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.sources import fill, rows_of, shown
 from pipeline.stages import Worlds, make_task
+from pipeline.tasks.draw import Drawn, Drop
+from pipeline.tasks.outcome import GoalRun, run_plans
+from pipeline.tasks.proof import proven
 from pipeline.types import Goal, Plan, PlanStep, Proof, Task
 from pipeline.world import SqlEnvironment, World, domain_folders
+from tests.tasks.conftest import Make
 
 TOY = Path(__file__).resolve().parents[1] / "toy"
 DOMAINS = {"toy": str(TOY), **{name: name for name in domain_folders()}}
@@ -124,3 +129,44 @@ def test_where_faults_strike_at_random_every_kind_of_task_has_its_proofs() -> No
         if isinstance(task, Task)
     ]
     assert any(all(goals) for goals in proven), "no conversation in which the second request has a proof, too"
+
+
+def test_a_change_that_nobody_could_tell_beforehand_proves_nothing(make: Make) -> None:
+    """A due date that moved shows that something happened only to who knows the old one and the rule."""
+    tasks = make(
+        24,
+        ("tools.yaml", "SET renewals = renewals + 1, due_on", "SET due_on"),
+        ("tools.yaml", "renewals = :had + 1 AND", "renewals = :had AND"),
+        ("intents.yaml", "renewals > (SELECT 0) AND due_on", "due_on"),
+        kinds={"recover": 1},
+    )
+    steps = [s for t in tasks if isinstance(t, Task) for g in t.goals for plan in g.plans for s in plan.steps]
+    renewals = [step for step in steps if step.tool == "renew_loan"]
+    assert renewals and all(step.proof is None for step in renewals)
+
+
+def test_a_proof_reckons_with_what_was_done_before_in_the_same_conversation() -> None:
+    config, inputs = gather_inputs(RunConfig(domains=(str(TOY),), agent="expert"))
+    recipe = Recipe(config, inputs)
+    drawer = Worlds(recipe).drawer("toy", 1)
+    intent = recipe.domains["toy"].domain.intent("renew")
+    for seed in range(40):
+        drawn = drawer.draw(intent, Rng(seed), {})
+        _, (run,) = run_plans(drawer.world, [drawn], [("gold", intent.gold)], [{}])
+        after = [
+            step.proof.row["renewals"].value
+            for earlier in ([], [run])
+            for step in _proven(drawer.world, drawn, run, earlier)
+            if step.proof is not None
+        ]
+        if len(after) == 2:
+            assert after[1] == after[0] + 1
+            return
+    raise AssertionError("nobody has a loan that can be renewed twice")
+
+
+def _proven(world: World, drawn: Drawn, run: GoalRun, earlier: list[GoalRun]) -> tuple[PlanStep, ...]:
+    try:
+        return proven(world, drawn, run, drawn.intent.says["en"], earlier).steps
+    except Drop:
+        return ()  # it was renewed twice already
