@@ -30,6 +30,16 @@ UNITS: dict[str, int] = {
 TENS: dict[str, int] = {
     word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
+_ORDINALS = (
+    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+)
+ORDINALS: dict[str, int] = {
+    **{word: n for n, word in enumerate(_ORDINALS.split()) if n},
+    **{f"twenty-{word}": 20 + n for n, word in enumerate(_ORDINALS.split()[:10]) if n},
+    "thirtieth": 30,
+    "thirty-first": 31,
+}
 # "one" is mostly a pronoun: it is a number only where none of these stands before it, nor one of those after it.
 ONE_AFTER = frozenset(
     "this that which the no any each another every new only first last next other some good right wrong same either "
@@ -42,9 +52,16 @@ CURRENCY_CODES = frozenset(
     "usd eur gbp jpy cny inr thb krw try rub chf sek nok dkk pln czk huf cad aud nzd brl mxn zar sgd hkd aed "
     "us ca au nz r rs kr zł s a c fr".split()
 )
+# Names of currencies as they follow an amount, and of their hundredths.
+MAJOR_UNITS = (
+    "pounds?|quid|euros?|dollars?|bucks|francs?|kronor|kroner|krone|rupees?|rand|reais|pesos?|zloty|złoty|lira|"
+    "eur|usd|gbp|chf"
+)
+MINOR_UNITS = "cents?|pence|pennies|penny|centimes?|öre|øre|p|c|ct|minor units"
 # What may follow a number without a space; anything else makes it part of a code ("12B").
 SUFFIXES = CURRENCY_CODES | frozenset(
-    "kg g mg km m cm mm mi ft lb lbs oz l ml h hr hrs min mins sec secs s x pts pt px gb mb nights days d w".split()
+    "p ct kg g mg km m cm mm mi ft lb lbs oz l ml h hr hrs min mins sec secs s x pts pt px gb mb nights days "
+    "d w".split()
 )
 
 # ---------------------------------------------------------------- agreeing and declining

@@ -22,10 +22,8 @@ from pipeline.judging.lexicon import (
     ONE_AFTER,
     ONE_BEFORE,
     SUFFIXES,
-    TENS,
-    UNITS,
 )
-from pipeline.judging.numerals import readings, spoken
+from pipeline.judging.numerals import CENTS, NUMBER_WORDS, amounts, in_digits, readings, spoken, words_of
 
 Day = tuple[int | None, int, int]
 """Year (None: not said), month, day."""
@@ -72,10 +70,7 @@ _NUMBER = re.compile(r"\d+(?:[.,'’]\d+)*")
 _LETTERS_BEFORE = re.compile(r"[^\W\d]+\$?$")
 _LETTERS = re.compile(r"[^\W\d]+")
 _MINUS = re.compile(rf"(?:(?<![^\s(:=])-[{CURRENCY_SIGNS}]?|[{CURRENCY_SIGNS}]-)$")
-_CENTS = re.compile(r"\s*(?:cents?|pence|minor units)\b")
-_NUMBER_WORDS = re.compile(
-    rf"\b(?:(?:{'|'.join([*TENS, *sorted(UNITS, key=len, reverse=True), 'hundred', 'thousand'])}|and)(?:[\s-]+|\b))+"
-)
+_VAGUE = re.compile(r"\b(?:few|several|many|some)\s+$")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -105,10 +100,11 @@ class Reading:
         self.cents: set[Decimal] = set()
         self.maybe_days: set[int] = set()
         self.maybe_times: set[int] = set()
-        rest = self.text.lower()  # the patterns are lower case: ignoring case costs them their speed
+        rest = in_digits(self.text.lower())  # the patterns are lower case: ignoring case costs them their speed
         if any(c.isdigit() for c in rest):
             rest = self._take_times(self._take_days(_ADDRESS.sub(" ; ", _SPACED.sub(_unspaced, rest))))
-            self._numbers(rest)
+        rest = self._take_amounts(rest)
+        self._numbers(rest)
         self._words(rest)
 
     @cached_property
@@ -188,6 +184,13 @@ class Reading:
 
     # ------------------------------------------------------------ numbers
 
+    def _take_amounts(self, text: str) -> str:
+        """Amounts in two parts are one number: nobody who says "eight pounds fifty" says 8 or 50."""
+        for start, end, value in sorted(amounts(text), reverse=True):
+            self.numbers.add(value)
+            text = f"{text[:start]} ; {text[end:]}"
+        return text
+
     def _numbers(self, text: str) -> None:
         for m in _NUMBER.finditer(text):
             start, end = m.span()
@@ -213,26 +216,29 @@ class Reading:
             minus = _MINUS.search(text, max(0, start - 3), start) is not None
             for value in readings(m[0]):
                 self.numbers.add(-value if minus else value)
-                if _CENTS.match(text, end):
+                if CENTS.match(text, end):
                     self.cents.add(value)
 
     def _words(self, text: str) -> None:
-        for m in _NUMBER_WORDS.finditer(text):
-            words = _WORD.findall(m[0].lower())
-            while words and words[-1] == "and":
-                words.pop()
-            while words and words[0] == "and":
-                words.pop(0)
+        for m in NUMBER_WORDS.finditer(text):
+            words = words_of(m[0])
             if words == ["one"]:
-                last = _WORD.findall(text[max(0, m.start() - 16) : m.start()].lower())
-                following = _WORD.match(text, m.end())
-                if (last and last[-1] in ONE_AFTER) or not following or following[0].lower() in ONE_BEFORE:
+                last = _WORD.findall(text[max(0, m.start() - 16) : m.start()])
+                following = _WORD.match(text, m.end() + 1)
+                if (last and last[-1] in ONE_AFTER) or not following or following[0] in ONE_BEFORE:
                     continue
-            for value in spoken(words):
+            if words[0] in ("hundred", "thousand", "million") and _VAGUE.search(text, 0, m.start()):
+                continue
+            values = spoken(words)
+            for value in values:
                 self.numbers.add(Decimal(value))
                 half_day = value * 60
                 if value <= 12:
                     self.maybe_times |= {half_day % 1440, (half_day + 720) % 1440}
+            if CENTS.match(text, m.end()):
+                self.cents.add(Decimal(values[-1]))
+            if len(values) == 2 and 10 <= values[1] < 100 and "and" not in words:
+                self.numbers.add(values[0] + Decimal(values[1]) / 100)  # "eight fifty"
         for m in _NAMED_TIME.finditer(text):
             self.times.add(0 if m[1].lower() == "midnight" else 720)
 
