@@ -21,6 +21,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NEW = re.compile(r"\b(?:new|last)_id\s*\(", re.IGNORECASE)
+_VERBS = ("INSERT", "REPLACE", "UPDATE", "DELETE")
 _FREE = ("clock", "text")  # compare modes of columns that a task does not decide
 
 
@@ -43,6 +44,14 @@ class _Token(NamedTuple):
     depth: int  # of parentheses around it
 
 
+def target(sql: str, shapes: Mapping[str, TableShape]) -> tuple[str, str]:
+    """(INSERT, UPDATE or DELETE, the table) of an effect."""
+    tokens = _tokens(sql)
+    at = _target(tokens)
+    verb = next(t.word for t in tokens if not t.depth and t.word in _VERBS)
+    return "INSERT" if verb == "REPLACE" else verb, _known(sql, tokens[at], shapes)
+
+
 def columns_written(sql: str, shapes: Mapping[str, TableShape]) -> tuple[Written, ...]:
     """The columns that an effect assigns, each with its expression. Nothing for DELETE.
 
@@ -50,17 +59,12 @@ def columns_written(sql: str, shapes: Mapping[str, TableShape]) -> tuple[Written
     decides (compared as clock or text). Raises Opaque for `INSERT … SELECT *` and for `SET (a, b) = …`.
     """
     tokens = _tokens(sql)
-    at = next((i for i, t in enumerate(tokens) if not t.depth and t.word in ("INSERT", "REPLACE", "UPDATE")), None)
-    if at is None:
+    at = _target(tokens)
+    verb, table = target(sql, shapes)
+    if verb == "DELETE":
         return ()
-    verb = tokens[at].word
-    if tokens[at + 1].word == "OR":  # INSERT OR IGNORE, UPDATE OR REPLACE
-        at += 2
-    at += 2 if tokens[at + 1].word == "INTO" else 1
-    names = {name.casefold(): name for name in shapes}
-    table = names[_name(sql, tokens[at]).casefold()]
-    found = _updates(sql, tokens, at) if verb == "UPDATE" else _inserts(sql, tokens, at, shapes[table])
     shape = shapes[table]
+    found = _updates(sql, tokens, at) if verb == "UPDATE" else _inserts(sql, tokens, at, shape)
     known = {column.casefold(): column for column in shape.columns}
     written: dict[str, list[tuple[int, int]]] = {}
     for name, span in found:
@@ -68,6 +72,18 @@ def columns_written(sql: str, shapes: Mapping[str, TableShape]) -> tuple[Written
         if shape.compare.get(column) not in _FREE and not _NEW.search(sql[slice(*span)]):
             written.setdefault(column, []).append(span)
     return tuple(Written(table, column, tuple(spans)) for column, spans in written.items())
+
+
+def _target(tokens: Sequence[_Token]) -> int:
+    """Where the name of the table stands that a statement changes."""
+    at = next(i for i, t in enumerate(tokens) if not t.depth and t.word in _VERBS)
+    if tokens[at + 1].word == "OR":  # INSERT OR IGNORE, UPDATE OR REPLACE
+        at += 2
+    return at + (2 if tokens[at + 1].word in ("INTO", "FROM") else 1)
+
+
+def _known(sql: str, token: _Token, shapes: Mapping[str, TableShape]) -> str:
+    return {name.casefold(): name for name in shapes}[_name(sql, token).casefold()]
 
 
 def bent(sql: str, written: Written, kind: str, others: Sequence[str]) -> str:

@@ -59,6 +59,8 @@ def random_calls(subject: Subject) -> Found:
                     continue
                 if outcome.result is not None:
                     succeeded += 1
+                    longest = max(subject.sizes.get(tools[i].name, 0), len(outcome.result))
+                    subject.sizes[tools[i].name] = longest
                     learn(pool, outcome.result)
                 if outcome.wrote:
                     wrote += 1

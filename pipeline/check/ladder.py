@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.check.budget import readable_in_time
 from pipeline.check.examples import examples
 from pipeline.check.grounded import grounded
 from pipeline.check.hunt import random_calls
 from pipeline.check.intents import intents
+from pipeline.check.novelty import novel
 from pipeline.check.parse import parse
 from pipeline.check.prepare import prepare
 from pipeline.check.reach import reach
@@ -38,6 +40,8 @@ RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
     ("mutation", survivors),
     ("deterministic", deterministic),
     ("reach", reach),
+    ("novelty", novel),
+    ("budget", readable_in_time),
 )
 
 

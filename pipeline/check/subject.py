@@ -36,6 +36,9 @@ class Subject:
     types: dict[str, dict[str, str]] = field(init=False)  # from prepare on: table → column → TEXT or INTEGER
     drawers: list[Drawer] = field(init=False)  # from populate on: one a world
     trials: list[Trial] = field(init=False)  # from intents on
+    sizes: dict[str, int] = field(
+        default_factory=dict
+    )  # from random on: the longest result of each tool, in characters
     rows: dict[tuple[int, int, int], list[dict[str, Any]]] = field(default_factory=dict)  # drawn for examples
 
     @property

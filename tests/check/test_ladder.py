@@ -19,6 +19,9 @@ from pipeline.check import RUNGS, Refusal, check_domain
 ROOT = Path(__file__).resolve().parents[2]
 
 
+MANY = "  returns:\n    many: >-\n      SELECT book_id"
+
+
 class Broken(NamedTuple):
     """One edit of the toy domain and the refusal that it must meet; see broken.yaml."""
 
@@ -86,7 +89,8 @@ def test_a_broken_domain_is_refused_at_its_rung_with_file_and_line(case: Broken,
 
 
 def test_every_rung_has_a_variant_that_it_refuses() -> None:
-    assert {case.rung for case in VARIANTS} == {name for name, _ in RUNGS}
+    elsewhere = {"novelty"}  # takes a second domain: test_novelty.py
+    assert {case.rung for case in VARIANTS} | elsewhere == {name for name, _ in RUNGS}
 
 
 def test_all_that_a_rung_finds_is_listed_at_once(toy: Path, tmp_path: Path) -> None:
@@ -102,6 +106,40 @@ def test_a_refusal_reads_as_place_rung_fault_and_remedy() -> None:
     refusal = Refusal("toy/tools.yaml:7", "parse", "x is missing", "Add x.")
     assert str(refusal) == "toy/tools.yaml:7: parse: x is missing\n    Add x."
     assert str(Refusal("toy/tools.yaml:7", "parse", "x is missing")) == "toy/tools.yaml:7: parse: x is missing"
+
+
+@pytest.mark.parametrize("words", [20, 2_000])
+def test_a_policy_is_about_a_page(words: int, toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    copytree(toy, folder)
+    (folder / "policy.md").write_text("Know this. " * (words // 2))
+    refusals, _ = climb(folder)
+    assert [(r.rung, r.where) for r in refusals] == [("budget", "toy/policy.md:1")]
+    assert f"the policy has {words:,} words" in refusals[0].what
+
+
+def test_tools_that_leave_no_room_for_the_work_are_refused(toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    copytree(toy, folder)
+    file = folder / "tools.yaml"
+    old = "words: {type: string,"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, f"{old} examples: [{'x' * 70_000}],"))
+    refusals, _ = climb(folder)
+    assert [(r.rung, r.where) for r in refusals] == [("budget", "toy/domain.yaml:1")]
+    assert "tokens together; at most 16,384" in refusals[0].what
+
+
+def test_a_tool_that_answers_with_a_book_is_refused(toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    copytree(toy, folder)
+    file = folder / "tools.yaml"
+    old = "SELECT book_id, title, author, shelf, copies_free FROM books"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, old.replace(" FROM", ", printf('%.*c', 9000, 'x') AS blurb FROM")))
+    refusals, _ = climb(folder)
+    assert [(r.rung, r.where) for r in refusals] == [("budget", f"toy/tools.yaml:{line_of(file.read_text(), MANY)}")]
+    assert "search_books: a result of" in refusals[0].what
 
 
 def test_a_domain_in_which_nobody_says_who_they_are_is_refused(toy: Path, tmp_path: Path) -> None:
