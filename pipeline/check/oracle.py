@@ -243,8 +243,8 @@ def changed(world: World, start: Dump, change: Change) -> Dump:
 
 
 def place(spelling: str) -> re.Pattern[str]:
-    """Where a spelling stands as a whole, not as a part of a longer number or word: 88.00 is not in 188.00."""
-    return re.compile(rf"(?<!\w)(?<!\d[.,]){re.escape(spelling)}(?!\w)(?![.,]\d)")
+    """Where a spelling stands as a whole, not as a part of a longer number, time or word: 18 is not in 18:30."""
+    return re.compile(rf"(?<!\w)(?<!\d[.,:]){re.escape(spelling)}(?!\w)(?![.,:]\d)")
 
 
 def spellings(answer: Answer, today: str) -> list[str]:

@@ -190,7 +190,7 @@ class Grounds:
             return any(_ALONE.search(text) for text in self.users)
         if wanted == 2 and any(_PAIR.search(text) for text in self.users):
             return True
-        if 0 < wanted <= 60 and (self._span_of_days(int(wanted)) or any(wanted in _sums(r) for r in self._readings)):
+        if 0 < wanted <= 60 and (self._span_of_days(int(wanted)) or any(wanted in _sums(read(t)) for t in self.users)):
             return True
         return self._worked_out(wanted) if money else False
 

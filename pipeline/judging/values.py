@@ -204,6 +204,8 @@ class Reading:
                     continue
                 if letters.start() and text[letters.start() - 1].isalnum():
                     continue
+                if letters[0].lower() == "r" and len(m[0]) < 3:  # R12 is a rule of a policy, R120 an amount
+                    continue
             if after.isalpha():
                 letters = _LETTERS.match(text, end)
                 code = letters is None or letters[0].lower() not in SUFFIXES

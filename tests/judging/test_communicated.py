@@ -130,6 +130,7 @@ NOT_TOLD: list[tuple[Cell, bool, str]] = [
     (12, False, "120 seats"),
     (12, False, "12.50"),
     (12, False, "R0012"),
+    (12, False, "(rule R12)"),
     (12, False, "seat 12B"),
     (12, False, "LN-12"),
     (12, False, "1,204"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.judging.criteria import CHECKS
+from pipeline.judging.grounds import Grounds
 from pipeline.judging.view import View
 from pipeline.types import CellUpdate, Change, Criterion, Expected
 from tests.judging.desk import Reader, agent, call, task, user, view
@@ -122,6 +123,14 @@ def test_results_ground_but_only_once_they_are_there() -> None:
         assert not grounded("Hi", "send_mail", None, **arguments), arguments
     both = agent("", call("find_owner", result=seen, email="x"), call("book_room", room_id="RM-77"))
     assert judge("grounded_arguments", view(user("x"), both))[0] == 0
+
+
+def test_people_are_summed_from_what_users_say_and_not_from_the_policy() -> None:
+    words = "Two rooms at most, for three nights."
+    for users, rules, known in (([words], [], True), ([], [words], False), ([], ["R4. Two keys."], False)):
+        grounds = Grounds(users, rules, [], [], None)
+        assert grounds.has("guests", 5, {}, frozenset()) is known, (users, rules)
+        assert not grounds.has("guests", 4, {}, frozenset()), (users, rules)
 
 
 def test_a_sum_of_amounts_that_were_seen_is_grounded() -> None:
