@@ -71,6 +71,22 @@ def test_the_funnel_closes_and_agrees_with_the_rows(tmp_path: Path) -> None:
     assert len({row["episode_id"] for row in rows}) == 74
 
 
+def test_every_rejected_row_says_whose_fault_it_is_and_the_card_counts_them(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    whose = {(row["drop_reason"], row["attribution"]) for row in read_rows(tmp_path / "run")}
+    assert whose == {
+        (None, None),
+        ("finished", "user"),
+        ("state", "agent"),
+        ("gates", "agent"),
+        ("near_duplicate", "selection"),
+    }
+    text = (tmp_path / "run" / "README.md").read_text()
+    assert "## Can it be trusted?" in text
+    assert "| rejected rows | toy | put down to selection | 6 | 25 | 0.2400 |" in text
+    assert "there is no trust.json" in text, "nothing was measured beside these rows, and the card says so"
+
+
 def test_a_funnel_that_does_not_close_is_an_error(tmp_path: Path) -> None:
     funnel = run(tmp_path / "run")
     for change in (
