@@ -6,12 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import BadInput
 from pipeline.filters import decide
 from pipeline.publish import publish
 from pipeline.storage.query import connect, query, questions
+from pipeline.storage.trust_file import Figure, TrustFile, write_trust
+from pipeline.types import Admission
 from tests.storage.builders import config, dropped, fill, opened, record
 
 
@@ -52,6 +55,8 @@ def test_every_named_question_says_what_it_answers_and_answers_it(run: Path) -> 
         "passes",
         "turns",
         "ledger",
+        "trust",
+        "verifiers",
     } <= set(questions())
     for name, what in questions().items():
         assert len(what) > 20
@@ -72,7 +77,9 @@ def test_the_answers_are_right(run: Path) -> None:
         "book", 2 * (good + bad), 0.5, "Unknown argument things.",
     )  # fmt: skip
     (drop,) = table(run, "drops")
-    assert (drop["drop_reason"], drop["rows"], drop["with_planted_mistake"]) == ("state", bad, bad)
+    assert (drop["attribution"], drop["drop_reason"], drop["rows"], drop["with_planted_mistake"]) == (
+        "agent", "state", bad, bad,
+    )  # fmt: skip
     assert [(row["mistake"], row["rows"], row["accepted"]) for row in table(run, "mistakes")] == [
         ("(none)", good, good),
         ("wrong_argument", bad, 0),
@@ -87,6 +94,59 @@ def test_the_answers_are_right(run: Path) -> None:
     ]
     assert [(row["turns"], row["rows"], row["messages"]) for row in table(run, "turns")] == [(3, good, 7)]
     assert [row["event"] for row in table(run, "ledger")] == ["first_journal_row"]
+
+
+def test_the_ends_of_an_interval_are_wilsons(run: Path) -> None:
+    """Against values that others have published: Newcombe (1998), table I, method 3."""
+    ((low, high, none, all_low, all_high),) = query(
+        run,
+        "SELECT wilson_low(81, 263), wilson_high(81, 263), wilson_high(0, 20), wilson_low(1, 29), wilson_high(1, 29)",
+    ).rows
+    assert [round(v, 4) for v in (low, high, none, all_low, all_high)] == [0.2553, 0.3662, 0.1611, 0.0061, 0.1718]
+    assert query(run, "SELECT wilson_low(0, 0), wilson_high(0, 0)").rows == ((None, None),)
+    assert query(run, "SELECT wilson_low(0, 9), wilson_high(9, 9)").rows == ((0, 1),)
+
+
+def test_trust_brings_together_what_was_measured_and_whose_fault_rows_are(tmp_path: Path) -> None:
+    tally = {"name": "dropped", "made": 10, "killed": 8, "equivalent": 1}
+    admission = Admission.model_validate(
+        {"mutants": [tally], "variants": [{"name": "reordered", "made": 4, "accepted": 3}]}
+    )
+    figure = Figure(part="audit", domain="toy", finding="leak", found=1, out_of=500)
+    with opened(tmp_path / "run") as folder:
+        for work in folder.remaining(4, 1):
+            rows = [decide(record(t, 0, state=t > 0), config()) for t in work.tasks]
+            folder.seal(work, [row.task for row in rows], [], rows, {row.task.index: admission for row in rows})
+        before = publish(folder, config(tasks=4, attempts=1), categories={"toy": "test"})
+        assert before.accepted == 3
+        assert any("trust.json" in row["finding"] for row in table(tmp_path / "run", "trust"))
+        write_trust(tmp_path / "run", TrustFile(figures=(figure,)))
+    found = {(row["part"], row["finding"]): row for row in table(tmp_path / "run", "trust")}
+    assert not any(part == "not measured" for part, _ in found)
+    assert (found["verifiers", "mutants killed"]["found"], found["verifiers", "mutants killed"]["out_of"]) == (32, 36)
+    rejected = found["verifiers", "variants rejected"]
+    assert (rejected["found"], rejected["out_of"], rejected["rate"]) == (4, 16, 0.25)
+    assert (found["audit", "leak"]["rate"], found["rejected rows", "put down to agent"]["found"]) == (0.002, 1)
+    classes = {(row["measure"], row["by"], row["which"]): row for row in table(tmp_path / "run", "verifiers")}
+    assert classes["mutants killed", "class", "dropped"]["equivalent"] == 4
+    assert classes["variants rejected", "kind", "fulfil"]["found"] == 4
+    assert {by for _, by, _ in classes} == {"all", "domain", "kind", "class"}
+
+
+def test_a_run_made_before_a_column_existed_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with opened(run) as folder:
+        fill(folder, 4, 1, lambda t, a: decide(record(t, a, state=t > 0), config()))
+        publish(folder, config(tasks=4, attempts=1), categories={"toy": "test"})
+    late = {"attribution", "mutants", "killed", "equivalent", "variants", "variants_accepted", "admission"}
+    for file in [*run.glob("dataset/*/domain=toy/*.parquet"), *run.glob("tasks/*.parquet")]:
+        there = pq.read_table(file)
+        pq.write_table(there.drop_columns([name for name in there.column_names if name in late]), file)
+    assert table(run, "drops")[0]["attribution"] == "(not recorded)"
+    assert "make the run anew" in table(run, "verifiers")[0]["which"]
+    said = [row["finding"] for row in table(run, "trust")]
+    assert any("make the run anew" in text for text in said) and any("no trust.json" in text for text in said)
+    assert query(run, "SELECT count(*) FROM tasks WHERE mutants IS NULL").rows == ((4,),)
 
 
 def test_free_sql_sees_the_views(run: Path) -> None:
