@@ -5,11 +5,14 @@ runs (`variants`) pass; one that does not is a false rejection. A task with a su
 
 A mutant is equivalent only if what it added wrote nothing, or if the independent comparison of whole databases agrees
 that it came to a right outcome and told what was due. That comparison knows the domain's compare modes, so a value that
-such a mode hides is looked for by itself: a wrong value in a column that nobody compares is a survivor.
+such a mode hides is looked for by itself: a wrong value in a column that nobody compares is a survivor. Where it is the
+state that is wrong, the state verdict must say so: a gate that happens to stop the same run (its value came from
+nowhere) would not stop the next.
 """
 
 from __future__ import annotations
 
+from itertools import chain, count, takewhile
 from typing import Any
 
 from pipeline.check.bench import Bench
@@ -17,10 +20,13 @@ from pipeline.check.case import Case
 from pipeline.check.mutants import Mutant, mutants
 from pipeline.check.oracle import Truth
 from pipeline.check.stand import Stand
-from pipeline.check.variants import variants
+from pipeline.check.variants import mood, variants
+from pipeline.judging.criteria import DECLINED
 from pipeline.types import Admission, Change, Misjudged, MutantTally, Task, Trajectory, VariantTally, Verdict
 
+LEAST = 6  # right runs besides the usual one; where too little happens to vary, the expert tries in other moods
 LOOSE = ("text", "derived", "clock")  # compare modes under which any value will do
+OF_STATE = ("dropped", "doubled", "value", "entity", "extra")  # classes that the state verdict itself must reject
 
 
 def admit(task: Task, stand: Stand) -> Admission:
@@ -52,14 +58,16 @@ def why(verdict: Verdict, run: Trajectory) -> str:
 def _variants(case: Case) -> tuple[tuple[VariantTally, ...], tuple[Misjudged, ...]]:
     counts: dict[str, list[int]] = {"gold": [1, 1]}
     rejected = []
-    for variant in variants(case):
+    moods = (mood(case, n) for n in count(1))
+    several = chain(variants(case), takewhile(lambda _: sum(made for made, _ in counts.values()) <= LEAST, moods))
+    for variant in several:
         run = variant.play()
         if not variant.fits(run):
             continue
-        count = counts.setdefault(variant.name, [0, 0])
-        count[0] += 1
+        tally = counts.setdefault(variant.name, [0, 0])
+        tally[0] += 1
         if case.bench.passes(run):
-            count[1] += 1
+            tally[1] += 1
         else:
             rejected.append(Misjudged(name=variant.name, call=variant.what, why=why(case.bench.verdict(run), run)))
     return tuple(VariantTally(name=n, made=m, accepted=a) for n, (m, a) in counts.items()), tuple(rejected)
@@ -70,16 +78,17 @@ def _mutants(case: Case) -> tuple[tuple[MutantTally, ...], tuple[Misjudged, ...]
     survivors = []
     for mutant in mutants(case):
         run = mutant.play()
-        count = counts.setdefault(mutant.name, [0, 0, 0])
-        count[0] += 1
-        if not case.bench.passes(run):
-            count[1] += 1
+        tally = counts.setdefault(mutant.name, [0, 0, 0])
+        tally[0] += 1
+        if not case.bench.state_passes(run):
+            tally[1] += 1
             continue
-        wrong = _wrong(case, mutant, run)
-        if wrong is None:
-            count[2] += 1
-        else:
+        stopped = not case.bench.gates_open(run)
+        wrong = _wrong(case, mutant, run) if not stopped or mutant.name in OF_STATE else None
+        if wrong is not None:
             survivors.append(Misjudged(name=mutant.name, call=mutant.what, why=wrong))
+        else:
+            tally[1 if stopped else 2] += 1
     tallies = (MutantTally(name=n, made=m, killed=k, equivalent=e) for n, (m, k, e) in counts.items())
     return tuple(tallies), tuple(survivors)
 
@@ -93,13 +102,15 @@ def _wrong(case: Case, mutant: Mutant, run: Trajectory) -> str | None:
         return None
     if mutant.name == "order":
         return "a consequential call was made without the user's word, and it passes"
+    if mutant.name in ("nothing", "premature") and any(goal.kind in DECLINED for goal in case.task.goals):
+        return "what cannot be done was not declined in words, and it passes"
     if mutant.dropped is not None and not _changed(case.careful, mutant.dropped):
         return None
     if not run.calls and any(answer.tool for answer in case.answers):
         return "what only a call could tell was told without one, and it passes"
     truth = Truth(case.task, case.stand.world, case.stand.rows)
     if not truth.state_is_right(run):
-        return "the final state is not a right one, and it passes"
+        return "the final state is not a right one, and the state verdict passes it"
     if not truth.was_told(run):
         return "what was to be told was not told, and it passes"
     if mutant.swap is not None and (column := _hidden(case, mutant.swap, run)):

@@ -15,7 +15,7 @@ from pipeline.check.script import Renames, Script, turns
 from pipeline.check.stand import Stand
 from pipeline.errors import DomainDefect
 from pipeline.identity import Rng, derive_seed
-from pipeline.judging.verdict import judge_by_program, passes_by_program
+from pipeline.judging.verdict import gates_open, judge_by_program, judge_state
 from pipeline.judging.view import user_turns
 from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.recital import WIDE, now, recite
@@ -80,11 +80,25 @@ class Bench:
 
     def passes(self, run: Trajectory) -> bool:
         """Whether a run passes. Raises DomainDefect when the domain, not the run, is at fault."""
+        return self.state_passes(run) and self.gates_open(run)
+
+    def state_passes(self, run: Trajectory) -> bool:
+        """Whether the state verdict passes a run; it is asked first, because it is what most wrong runs fail by."""
         if run.status == "domain_defect":
             raise DomainDefect(run.failure or "a call of an edited run failed outside a guard")
-        stand = self.stand
-        with LateEnd(stand, run, self._broken) as end:
-            return passes_by_program(self.task, run, stand.compiled.domain, stand.compiled.shapes, end, stand.rubric)
+        with LateEnd(self.stand, run, self._broken) as end:
+            return judge_state(self.task, run, self.stand.compiled.shapes, end, brief=True).passed
+
+    def gates_open(self, run: Trajectory) -> bool:
+        """Whether a run is at the bar of every criterion that gates."""
+        with LateEnd(self.stand, run, self._broken) as end:
+            return gates_open(self.task, run, self.stand.compiled.domain, end, self.stand.rubric)
+
+    def keeps_rules(self, run: Trajectory) -> bool:
+        """Whether no rule that is left to the agent was broken."""
+        rules = self.stand.compiled.domain.rules.values()
+        with End(self.stand, run, self._broken) as end:
+            return not any(rule.violated is not None and end.check(rule.violated) for rule in rules)
 
 
 class Memory(SqlEnvironment):

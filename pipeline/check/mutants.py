@@ -29,6 +29,7 @@ from pipeline.check.script import (
     with_line,
     without,
 )
+from pipeline.judging.criteria import DECLINED
 from pipeline.judging.view import user_turns
 from pipeline.types import Answer, Call, Trajectory
 from pipeline.world.functions import add_days
@@ -209,7 +210,7 @@ def _premature(case: Case) -> Iterator[Mutant]:
     What is to be refused is claimed to be done instead.
     """
     calls = case.careful.calls
-    if any(goal.kind in ("refuse", "irrelevant") for goal in case.task.goals):
+    if any(goal.kind in DECLINED for goal in case.task.goals):
         yield _edited(case, "premature", f"says {LIE!r}", retold(case.script, lambda _: LIE))
     elif calls:
         first = case.writes[0].index if case.writes else 0
@@ -221,7 +222,7 @@ def _premature(case: Case) -> Iterator[Mutant]:
 def _nothing(case: Case) -> Iterator[Mutant]:
     """A polite word, and that is all."""
     due = case.answers or any(not expected.change.empty for expected in case.task.expected)
-    if due or any(goal.kind in ("refuse", "irrelevant") for goal in case.task.goals):
+    if due or any(goal.kind in DECLINED for goal in case.task.goals):
         yield _edited(case, "nothing", f"says {POLITE!r}", (case.script[0], Line("assistant", POLITE)))
 
 

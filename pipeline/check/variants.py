@@ -74,9 +74,7 @@ def _struck(at: int, run: Trajectory) -> bool:
 def _worded(case: Case) -> Iterator[Variant]:
     """The expert in another mood; the same run in other words, and with dates and amounts written otherwise."""
     rng = case.rng("worded")
-    for n in range(1 if case.careful.calls else 3):  # where little happens, there is little else to vary
-        seed = derive_seed(case.task.seed, "admission", "mood", n)
-        yield Variant("worded", f"the expert with seed {seed}", partial(case.bench.careful, seed))
+    yield mood(case, 0)
     before, after = rng.choice(BEFORE), rng.choice(AFTER)
     said = user_turns(case.careful.messages)
     yes = {text: rng.choice(YES) for _, text, confirms in said if confirms}
@@ -89,6 +87,12 @@ def _worded(case: Case) -> Iterator[Variant]:
     )
     what = f"{before!r} … {after!r}, and dates and amounts written otherwise"
     yield _edited(case, "worded", what, script)
+
+
+def mood(case: Case, n: int) -> Variant:
+    """The careful expert once more, another time."""
+    seed = derive_seed(case.task.seed, "admission", "mood", n)
+    return Variant("worded", f"the expert with seed {seed}", partial(case.bench.careful, seed))
 
 
 def _respelling(case: Case) -> Callable[[str], str]:
@@ -125,10 +129,8 @@ def _polite(case: Case) -> Iterator[Variant]:
     if agreed:
         between = (Line("assistant", "Thank you. One moment, please."), Line("user", "Of course, no hurry."))
         ways.append(("asks for a moment after the user's yes", with_line(case.script, agreed[0] + 1, *between)))
-    if not case.careful.calls:
-        ways += [("greets first", with_line(case.script, 1, *opening)), ("thanks at the end", (*case.script, *last))]
-    for what, script in case.rng("polite").shuffled(ways)[: 1 if case.careful.calls else 3]:
-        yield _edited(case, "polite", what, script)
+    what, script = case.rng("polite").choice(ways)
+    yield _edited(case, "polite", what, script)
 
 
 def _shifted(case: Case) -> Iterator[Variant]:
@@ -223,7 +225,7 @@ def _reordered(case: Case) -> Iterator[Variant]:
         one, two = case.script[at], case.script[at + 1]
         script = (*case.script[:at], two, one, *case.script[at + 2 :])
         what = f"{two.calls[0].tool} before {one.calls[0].tool}"
-        yield _edited(case, "reordered", what, script)
+        yield _edited(case, "reordered", what, script, fits=case.bench.keeps_rules)  # a rule may speak of the order
     yield from _other_plans(case, "reordered", lambda plan: plan.name == "reordered")
 
 

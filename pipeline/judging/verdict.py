@@ -63,23 +63,16 @@ def judge_by_program(
     )
 
 
-def passes_by_program(
-    task: Task,
-    trajectory: Trajectory,
-    domain: Domain,
-    shapes: Mapping[str, TableShape],
-    state_reader: StateReader,
-    rubric: Rubric,
-) -> bool:
-    """Whether `judge_by_program` would pass an episode, found out with as little as that takes.
+def gates_open(task: Task, trajectory: Trajectory, domain: Domain, state_reader: StateReader, rubric: Rubric) -> bool:
+    """Whether an episode that ended well is at the bar of every gate: with `judge_state`, all that a pass takes.
 
-    The state comes first, and where it fails, or a gate does, nothing else is asked; what does not gate never is.
+    What does not gate is not asked, and nothing more once a gate is shut.
     """
-    if trajectory.status != "ok" or not judge_state(task, trajectory, shapes, state_reader, brief=True).passed:
-        return False
     view = View(task, trajectory, domain, state_reader)
     gates = [(c, b) for c, b in [*((c, {}) for c in rubric.criteria), *goal_criteria(task)] if c.gates]
-    return all(judge_criterion(view, criterion, bindings).passed is not False for criterion, bindings in gates)
+    return trajectory.status == "ok" and all(
+        judge_criterion(view, criterion, bindings).passed is not False for criterion, bindings in gates
+    )
 
 
 def judge_state(
