@@ -45,9 +45,8 @@ def compliant(domain: str, count: int) -> Iterator[Told]:
 
 
 def by_the_agent_alone(one: Told) -> bool:
-    """Whether only rules that are left to the agent stood in the way of doing what was asked."""
-    gates = {score.name for score in one.record.verdict.scores if score.gates and score.passed is False}
-    return one.unhindered and "rules_kept" in gates and gates <= {"rules_kept", "said_no"}
+    """Whether no tool stood in the way of what was asked, and a rule was broken that is left to the agent."""
+    return one.unhindered and any(s.name == "rules_kept" and s.passed is False for s in one.record.verdict.scores)
 
 
 @pytest.mark.parametrize("domain", sorted(domain_folders()))
