@@ -53,7 +53,7 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
         undone = _work(console, recipe, folder, works) if works else 0
         ledger = folder.ledger()
         records = (record for shard in folder.read_committed() for record in shard.records())
-        write_trust(folder.path, measure(recipe.domains, recipe.rubrics, records))
+        write_trust(folder.path, measure(recipe.domains, recipe.rubrics, records, recipe.measured, recipe.measure_key))
         funnel = publish(folder, config, categories=categories)
         ledger.note("published", count=funnel.accepted)
         ledger.compact()

@@ -104,6 +104,11 @@ class Recipe:
         return Kept(cache_folder(os.environ), "admission")
 
     @cached_property
+    def measured(self) -> Kept:
+        """Where it is kept from run to run what was measured of domains."""
+        return Kept(cache_folder(os.environ), "measure")
+
+    @cached_property
     def _sources(self) -> dict[str, str]:
         """Hash of each of our own sources, and of the inputs by which tasks are played: admissions follow from them."""
         package = Path(__file__).parent
@@ -124,6 +129,11 @@ class Recipe:
         """
         content = task.model_dump(mode="json", exclude={"index"})
         return content_hash({"task": content, "basis": self._basis[task.domain]})
+
+    def measure_key(self, domain: str, cases: bytes) -> str:
+        """The key under which is kept what was measured of a domain, by these hand-checked cases."""
+        version = self.domains[domain].domain.version
+        return content_hash({"domain": version, "cases": content_hash(cases), "basis": self._basis[domain]})
 
     def place(self, index: int) -> tuple[str, int]:
         """(domain, position within the domain) of position `index` of the work list."""

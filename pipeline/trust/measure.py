@@ -11,11 +11,16 @@ dataset. `toolworlds query trust` brings it all together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import get_args
 
+from pydantic import ValidationError
+
 from pipeline.errors import BadInput
+from pipeline.storage.kept import Kept
 from pipeline.storage.trust_file import Example, Figure, TrustFile
 from pipeline.trust.audit import audit
 from pipeline.trust.cases import Cases, load_cases, truth_file
@@ -32,20 +37,47 @@ Found = Iterator[Figure | Example]
 
 
 def measure(
-    domains: Mapping[str, CompiledDomain], rubrics: Mapping[str, Rubric], records: Iterable[Record]
+    domains: Mapping[str, CompiledDomain],
+    rubrics: Mapping[str, Rubric],
+    records: Iterable[Record],
+    kept: Kept,
+    key: Callable[[str, bytes], str],
 ) -> TrustFile:
-    """Everything that is measured beside a run's rows. `records`: in any order; as many are read as are needed."""
-    found = [part for name, compiled in domains.items() for part in _of_domain(compiled, rubrics[name])]
-    found += _users(domains, records)
+    """Everything that is measured beside a run's rows. `records`: in any order; as many are read as are needed.
+
+    What is measured of a domain follows from content alone, so it is kept: `key` is of a domain's name and its cases.
+    """
+    parts = [_of_domain(compiled, rubrics[name], kept, key) for name, compiled in domains.items()]
+    parts.append(_collected(_users(domains, records)))
     return TrustFile(
-        figures=tuple(part for part in found if isinstance(part, Figure)),
-        examples=tuple(part for part in found if isinstance(part, Example)),
+        figures=tuple(figure for part in parts for figure in part.figures),
+        examples=tuple(example for part in parts for example in part.examples),
     )
 
 
-def _of_domain(compiled: CompiledDomain, rubric: Rubric) -> Found:
+def _collected(found: Found) -> TrustFile:
+    parts = list(found)
+    return TrustFile(
+        figures=tuple(part for part in parts if isinstance(part, Figure)),
+        examples=tuple(part for part in parts if isinstance(part, Example)),
+    )
+
+
+def _of_domain(compiled: CompiledDomain, rubric: Rubric, kept: Kept, key: Callable[[str, bytes], str]) -> TrustFile:
+    """What is measured of a domain without any run, as it was kept or found out now."""
     name = compiled.domain.name
     file = truth_file(name)
+    under = key(name, file.read_bytes() if file is not None else b"")
+    if (data := kept.get(under)) is not None:
+        with suppress(ValidationError):
+            return TrustFile.model_validate_json(data)
+    found = _collected(_anew(compiled, rubric, file))
+    kept.put(under, found.model_dump_json().encode())
+    return found
+
+
+def _anew(compiled: CompiledDomain, rubric: Rubric, file: Path | None) -> Found:
+    name = compiled.domain.name
     if file is not None:
         yield from _hand_checked(Bench(compiled, rubric), load_cases(file))
     looked = audit(compiled, CALLS)

@@ -9,6 +9,7 @@ import pytest
 from engine.types import Message
 from pipeline.errors import BadInput
 from pipeline.recipe import Recipe
+from pipeline.storage.kept import Kept
 from pipeline.storage.trust_file import NAME, Figure, TrustFile, read_trust, write_trust
 from pipeline.trust.audit import KINDS
 from pipeline.trust.measure import measure
@@ -37,6 +38,10 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def measured(recipe: Recipe, *records: Record, kept: Kept | None = None) -> TrustFile:
+    return measure(recipe.domains, recipe.rubrics, records, kept or Kept(None, "measure"), recipe.measure_key)
+
+
 def figures(trust: TrustFile, part: str) -> dict[str, tuple[int, int]]:
     return {f.finding: (f.found, f.out_of) for f in trust.figures if f.part == part}
 
@@ -49,7 +54,7 @@ def test_verdicts_are_counted_against_the_labels(recipe: Recipe, cases: Path) ->
         CASE.format(name="stale", label="pass", member="$member.number"),
     ]
     cases.write_text("".join(texts), encoding="utf-8")
-    trust = measure(recipe.domains, recipe.rubrics, [])
+    trust = measured(recipe)
     assert figures(trust, "hand_checked") == {
         "precision of passed": (1, 2),
         "recall of passed": (1, 1),
@@ -62,10 +67,22 @@ def test_verdicts_are_counted_against_the_labels(recipe: Recipe, cases: Path) ->
 
 
 def test_a_domain_without_cases_has_no_such_figures_and_is_audited(recipe: Recipe, cases: Path) -> None:
-    trust = measure(recipe.domains, recipe.rubrics, [])
+    trust = measured(recipe)
     assert figures(trust, "hand_checked") == {}
     assert set(figures(trust, "audit")) == set(KINDS)
     assert all(found == 0 and calls >= 300 for found, calls in figures(trust, "audit").values())
+
+
+def test_a_domain_is_measured_once_for_the_same_content(recipe: Recipe, cases: Path, tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "cache", "measure")
+    cases.write_text(CASE.format(name="right", label="pass", member="$member.member_id"), encoding="utf-8")
+    first = measured(recipe, kept=kept)
+    (file,) = (tmp_path / "cache").rglob("*/*/*")
+    made = file.stat().st_mtime_ns
+    assert measured(recipe, kept=kept) == first and file.stat().st_mtime_ns == made
+    cases.write_text(CASE.format(name="harsh", label="fail", member="$member.member_id"), encoding="utf-8")
+    assert measured(recipe, kept=kept) != first
+    assert len(list((tmp_path / "cache").rglob("*/*/*"))) == 2
 
 
 def test_errors_of_the_user_are_counted_over_the_runs_own_conversations(
@@ -79,7 +96,7 @@ def test_errors_of_the_user_are_counted_over_the_runs_own_conversations(
     bad: Record = record.model_copy(
         update={"trajectory": record.trajectory.model_copy(update={"messages": tuple(messages)})}
     )
-    trust = measure(recipe.domains, recipe.rubrics, [record, bad])
+    trust = measured(recipe, record, bad)
     found = figures(trust, "users")
     assert found.pop("plays_the_agent") == (1, 2)
     assert set(found.values()) == {(0, 2)}
