@@ -55,7 +55,7 @@ def _verdicts(subject: Subject, i: int, intent: Intent, trials: list[Trial]) -> 
     reasons: Counter[str] = Counter()
     details: dict[str, str] = {}
     good = 0
-    seen: set[tuple[int, str]] = set()
+    seen: set[str] = set()
     told: set[str] = set()  # each complaint once an intent: one trial shows it as well as ten
     for trial in trials:
         drop = trial.drop or trial.runs[0].drop
@@ -69,9 +69,8 @@ def _verdicts(subject: Subject, i: int, intent: Intent, trials: list[Trial]) -> 
         for run, (name, path, _) in zip(trial.runs, plans_of(intent), strict=True):
             if run.run is None:
                 continue
-            once = trial.drawer.world.seed, name
-            first = once not in seen  # whole ledgers are summed once a plan and world
-            seen.add(once)
+            first = name not in seen  # whole ledgers are summed once a plan
+            seen.add(name)
             for key, refusal in _effects(trial, run, name, path, refuse, invariants=first):
                 if key not in told:
                     told.add(key)

@@ -1,12 +1,13 @@
 """Rung `deterministic`: the same domain and seed give the same worlds, draws and results, whatever the process.
 
 Another process, with another PYTHONHASHSEED and with rows that nobody ordered in reverse, makes a world again and says
-what it got (`python -m pipeline.check.repeat FOLDER`); this one says the same of what it has. Then gold is replayed
-with clock and ids moved on: what is left behind may differ in ids and `clock` columns only.
+what it got (`python -m pipeline.check.repeat`, the domain on its standard input); this one says the same of what it
+has. Then gold is replayed with clock and ids moved on: what is left behind may differ in ids and `clock` columns only.
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import subprocess
 import sys
@@ -25,8 +26,10 @@ from pipeline.identity import Rng, content_hash, derive_seed
 from pipeline.judging.matching import match_change
 from pipeline.tasks.draw import Drawer, Drop
 from pipeline.types import Change, Expected
-from pipeline.world import CompiledDomain, FinalState, compile_domain, load_source, populate
+from pipeline.world import CompiledDomain, DomainSource, FinalState, compile_domain, populate
 from pipeline.world.change import change_hash, quoted
+from pipeline.world.load import FILES
+from pipeline.world.yaml_file import Lines
 
 RUNG = "deterministic"
 DRAWS = 2  # of each intent, in the world that the other process makes again
@@ -45,18 +48,15 @@ def deterministic(subject: Subject) -> Found:
         return Found("", [Refusal(where, RUNG, f"another process fails: {error}", "Look for what differs there.")])
     refusals = list(_differences(subject, mine, other))
     shifted = 0
-    seen: set[tuple[int, int]] = set()
-    told: set[int] = set()
+    seen: set[int] = set()
     for trial in subject.trials:
-        here = trial.number, trial.drawer.world.seed
-        if trial.drawn is None or trial.runs[0].run is None or here in seen or trial.number in told:
+        if trial.drawn is None or trial.runs[0].run is None or trial.number in seen:
             continue
-        seen.add(here)
+        seen.add(trial.number)
         again = run_plan(trial.drawer.world, trial.drawn, "gold", shift=SHIFT)
         shifted += 1
         problem = _moved(subject, trial.runs[0], again)
         if problem is not None:
-            told.add(trial.number)
             where = subject.at("intents.yaml", trial.number, "gold")
             what = f"{trial.intent.name}: an hour later and with other ids, {problem}"
             remedy = "Compute from :today, not from :now or a new id; or declare the column `clock` in compare."
@@ -82,8 +82,10 @@ def _other(subject: Subject) -> dict[str, Any]:
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
     hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
-    command = [sys.executable, "-m", "pipeline.check.repeat", str(subject.folder.resolve())]
-    answer = subprocess.run(command, env=environment, capture_output=True, timeout=_TIMEOUT)
+    command = [sys.executable, "-m", "pipeline.check.repeat"]
+    # As parsed here: reading YAML again takes longer than the rest. JSON would turn the numbers among keys into text.
+    given = marshal.dumps(subject.domain.model_dump(by_alias=True))
+    answer = subprocess.run(command, env=environment, input=given, capture_output=True, timeout=_TIMEOUT)
     if answer.returncode:
         lines = answer.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise ToolworldsError(lines[-1])
@@ -118,12 +120,12 @@ def _differences(subject: Subject, first: Mapping[str, Any], second: Mapping[str
                 yield Refusal(where, RUNG, f"{intent.name}: the gold changes something else in another process", _ORDER)
 
 
-def fingerprint(folder: Path) -> dict[str, Any]:
-    """What this process says of a domain, in reverse."""
-    source = load_source(folder)
-    compiled = compile_domain(source)
-    world = populate(compiled, world_seed(source.domain.name, 0), reverse=True)
-    return _told(source.domain, Drawer(world), compiled)
+def fingerprint(given: bytes) -> dict[str, Any]:
+    """What this process says of a domain (its plain values, marshalled), in reverse."""
+    domain = Domain.model_validate(marshal.loads(given))
+    compiled = compile_domain(DomainSource(domain, {}, {name: Lines(f"{domain.name}/{name}") for name in FILES}))
+    world = populate(compiled, world_seed(domain.name, 0), reverse=True)
+    return _told(domain, Drawer(world), compiled)
 
 
 def _told(domain: Domain, drawer: Drawer, compiled: CompiledDomain) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def _one(drawer: Drawer, intent: Intent, n: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        found = fingerprint(Path(sys.argv[1]))
+        found = fingerprint(sys.stdin.buffer.read())
     except ToolworldsError as problem:
         sys.exit(str(problem))
     sys.stdout.buffer.write(orjson.dumps(found))

@@ -8,6 +8,7 @@ that it is meant for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.types import Answer
 from pipeline.wording import names_in, render
 
 RUNG = "spoken"
+HEARD = 2  # draws of a plan whose words are also listened to
 DECLINED = ("refuse", "irrelevant")
 
 
@@ -44,10 +46,12 @@ def spoken(subject: Subject) -> Found:
     count = 0
     for i, intent in enumerate(subject.domain.intents):
         said = _Said()
+        heard: Counter[str] = Counter()
         for trial in subject.trials:
             for run in trial.runs if trial.number == i else ():
                 if run.run is not None:
-                    _says(subject, trial, run, run.run, said)
+                    heard[run.plan] += 1
+                    _says(subject, trial, run, run.run, said, hear=heard[run.plan] <= HEARD)
         for name, asked in intent.asked.items():
             for k, text in enumerate(asked.ask.get("en", ())):
                 if not asks_for(asked.about, text):
@@ -68,8 +72,8 @@ def _heard_by(about: tuple[str, ...]) -> str:
     return f"Let a question of it hold one of the words of `about:`: {', '.join(about)}."
 
 
-def _says(subject: Subject, trial: Trial, run: Run, goal: GoalRun, said: _Said) -> None:
-    """Every wording that an expert may use on one plan, with what it knows by then."""
+def _says(subject: Subject, trial: Trial, run: Run, goal: GoalRun, said: _Said, *, hear: bool) -> None:
+    """Every wording that an expert may use on one plan, with what it knows by then; `hear`: how it is taken, too."""
     intent, today, currency = trial.intent, trial.drawer.world.today, subject.domain.currency
     results = goal.grounding.results
     steps = goal.plan.steps
@@ -94,6 +98,8 @@ def _says(subject: Subject, trial: Trial, run: Run, goal: GoalRun, said: _Said) 
             if problem and not texts[part]:
                 what = f"in a draw, nothing of it can be said of the plan {run.plan}: {problem}"
                 said.wrong.setdefault(("says", language, part), (what, "Write one that can always be said."))
+        if not hear:
+            continue
         for part, spoken_ in texts.items():
             for k, text in spoken_.items():
                 problem = _mistaken(part, text) if language == "en" else ""

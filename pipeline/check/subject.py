@@ -16,7 +16,7 @@ from pipeline.world import CompiledDomain, DomainSource, World
 if TYPE_CHECKING:
     from pipeline.check.trials import Trial
 
-SEEDS = 3  # worlds that a domain is looked at in
+SEEDS = 2  # worlds that a domain is looked at in
 
 
 class Found(NamedTuple):
