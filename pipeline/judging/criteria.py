@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from engine.types import canonical_json
+from pipeline.judging.claims import Claim, claims
 from pipeline.judging.communicated import value_told
 from pipeline.judging.compare import fold
 from pipeline.judging.grounding import ungrounded
 from pipeline.judging.lexicon import EFFECTS
-from pipeline.judging.speech import Claim, claims, courteous, declines
+from pipeline.judging.speech import courteous, declines
 from pipeline.judging.view import AgentTurn, ParsedCall, UserTurn, View
 from pipeline.types import Criterion
 
@@ -60,7 +61,7 @@ def _unbacked(view: View, agent: AgentTurn, claim: Claim) -> str | None:
     done = [c for c in before if c.effective]
     if claim.general and not view.expects_change:
         return None  # "You're all set" ends a look-up as well
-    if claim.state and any(c.call.ok and claim.verb in fold(c.call.result or "") for c in before):
+    if claim.state and claim.verb and any(c.call.ok and _shows(c.call.result, claim.verb) for c in before):
         return None  # how things are, as a look-up showed
     if claim.state and claim.verb and any(claim.verb in fold(u.text) for u in view.users if u.at < agent.at):
         return None  # the user's own words, repeated
@@ -73,6 +74,15 @@ def _unbacked(view: View, agent: AgentTurn, claim: Claim) -> str | None:
     if not stems or any(_about(c, stems) for c in done):
         return None
     return f"Claims something {claim.verb}, but no call had done that."
+
+
+def _shows(result: str | None, verb: str) -> bool:
+    """Whether a result says that this is so: in a value, or by the name of one that is there. `refunded_cents: 0` shows
+    that nothing was refunded."""
+    if verb not in fold(result or ""):
+        return False
+    cells = (pair for row in _rows(orjson.loads(result or "null")) for pair in row.items())
+    return any((isinstance(cell, str) and verb in fold(cell)) or (cell and verb in fold(name)) for name, cell in cells)
 
 
 def _about(call: ParsedCall, stems: tuple[str, ...]) -> bool:

@@ -74,20 +74,34 @@ YES = (
     "that is right", "that's fine", "that is fine", "that works", "works for me", "sounds good", "sounds great",
     "sounds perfect", "sounds fine", "sounds right", "sounds lovely", "looks good", "looks right", "looks great",
     "by all means", "you have my", "happy with that", "i'm happy with that", "i'd like that", "fine by me",
-    "fine with me",     "please do", "book it", "go on", "👍", "✅",
+    "fine with me", "please do", "book it", "go on", "👍", "✅", "y", "okey", "okie", "k", "precisely", "accepted",
+    "i accept", "that's okay", "that is okay", "that's ok", "that is ok", "that's alright", "it's ok for", "is ok for",
+    "is fine for me", "it's fine", "it is fine", "i'm fine with", "i am fine with", "i'm ok with", "i am ok with",
+    "i'm okay with", "i'm happy with", "i am happy with", "i'm happy to go", "i'm happy to proceed",
+    "happy to proceed",
+    "that would be great", "that would be lovely", "that would be perfect", "that would be good",
+    "that'd be great", "that'd be lovely", "that'd be perfect", "that'd be good", "that would be fine",
+    "it all looks", "looks fine", "it's a deal", "sounds like a plan", "i see no reason not", "with pleasure", "do so",
+    "do that", "please do so", "please do that", "exactly that", "i would be grateful if you did",
+    "i'd be grateful if you did", "i'd appreciate that", "i would appreciate that", "please kindly do",
+    "that is approved",
+    "that's approved", "you've got my", "you got my", "alrighty",
 )  # fmt: skip
 # A clear yes wherever it is said.
 GO = (
     "yes", "yeah", "yep", "yup", "go ahead", "please proceed", "proceed", "go for it", "please do", "do it",
     "let's do it", "let's do that", "make it so", "make it happen", "carry on", "please continue", "please go on",
     "you have my confirmation", "you have my ok", "you have my okay", "i confirm", "confirmed", "sounds good",
-    "by all means", "please execute",
+    "by all means", "please execute", "you may go ahead", "you may proceed", "you can go ahead", "kindly proceed",
+    "go on then", "do the needful", "let's go with that", "let's go for it", "that sounds good",
 )  # fmt: skip
 # Yes only where nothing else of substance is said: "Great, and now the hotel" is no answer to a proposal.
 WEAK_YES = (
     "perfect", "great", "fine", "good", "lovely", "excellent", "wonderful", "brilliant", "right", "works", "super",
     "it is", "i would", "i do", "i am", "please", "that's good", "that's perfect", "that's great", "that's it",
-    "that is good", "that is perfect", "that will do", "that'll do", "i'm sure", "i am sure", "that's the one",
+    "that is good", "that is perfect", "that will do", "that'll do", "i'm sure", "i am sure", "that's the one", "go",
+    "all good", "deal", "done deal", "suits me", "that suits me", "that suits me well", "i'd appreciate it",
+    "i would like that",
 )  # fmt: skip
 FILLERS = ("thanks", "thank you", "thank you very much", "many thanks", "cheers", "please", "then", "thx", "ta")
 # Said while somebody is at work: it raises nothing new, and takes nothing back.
@@ -103,7 +117,15 @@ NEUTRAL = (
     "not a problem", "why not", "i don't mind", "don't worry", "no rush", "don't hesitate", "no doubt", "nothing but",
     "don't wait", "no concerns", "not at all", "all but", "can't wait", "actually yes", "yes actually",
     "don't need anything else", "no further questions", "no more questions", "no questions", "no changes",
-    "no more changes", "no further changes", "no change", "no other changes",
+    "no more changes", "no further changes", "no change", "no other changes", "i'm not in a hurry", "not in a hurry",
+    "if it's not too much trouble", "if it isn't too much trouble", "i don't see why not", "i do not see why not",
+    "can't see why not", "i see no reason not to", "can't argue with that", "can't complain", "not bad",
+    "nothing to add",
+    "but thank you", "but thanks", "it can't be undone", "it cannot be undone", "can't be reversed", "not refundable",
+    "isn't refundable", "non-refundable", "it is not refundable", "i have nothing against it", "nothing against it",
+    "not a thing more", "no complaints", "no concern", "no hesitation", "not an issue", "isn't a problem",
+    "do not mind",
+    "isn't an issue", "is not a problem", "no trouble",
 )  # fmt: skip
 # A no wherever it is said, and where it begins a clause.
 NO = (
@@ -113,34 +135,19 @@ NO = (
 )  # fmt: skip
 NO_FIRST = (
     "wait", "hold on", "hang on", "stop", "hmm", "one moment", "let me think", "actually", "wrong", "incorrect",
+    "only if", "leave it", "never mind", "forget it", "scrap that",
 )  # fmt: skip
-# An agent's message asks for the user's word if it has a question mark or one of these.
-ASKS = (
-    "confirm",
-    "go ahead",
-    "shall i",
-    "proceed",
-    "okay with",
-    "ok with",
-    "approve",
-    "let me know",
-    "your word",
-    "say yes",
-)
-
-_NOT = r"(?:not|n[’']?t)"
-DECLINES = (
-    rf"\b(?:can ?not|can[’']?t|could ?{_NOT}|unable|(?:am|is|are|was|were|i[’']m|we[’']re) (?:not |un)able)\b",
-    rf"\b(?:will not|won[’']?t|must {_NOT}|mustn[’']?t|may not|(?:i|we)[’']ll not|shall not)\b",
-    r"\b(?:not|isn[’']?t|aren[’']?t|wasn[’']?t) (?:\w+ ){0,2}"
-    r"(?:possible|permitted|allowed|available|eligible|authori[sz]ed|in a position|refundable|covered|valid)\b",
-    r"\b(?:impossible|forbidden|prohibited|ineligible|against (?:\w+ ){0,2}(?:policy|policies|rules?))\b",
-    r"\b(?:policy|policies|rules?|system|terms|fare|tools?) (?:\w+ ){0,4}"
-    rf"(?:does{_NOT}|do{_NOT}|does {_NOT}|do {_NOT}|prevents?|prohibits?|forbids?|rules? (?:it|this|that) out)\b",
-    r"\b(?:have to|need to|must) (?:decline|refuse|say no|turn (?:this|that|it|you) down)\b",
-    r"\b(?:i (?:must )?(?:decline|refuse)|no way (?:for me )?to|outside (?:of )?what i|beyond what i)\b",
-)
-
+# Said by who has not made up their mind: no yes beside it counts.
+UNDECIDED = (
+    "let me think", "let me check", "let me ask", "let me talk", "let me see", "i'll think", "i will think",
+    "think about it", "think it over", "get back to you", "sleep on it", "maybe", "perhaps", "depends", "tell me more",
+    "i'll check with", "i will check with", "ask my", "check with my", "talk to my", "i'll confirm later",
+    "i don't know",
+    "tell me about", "first i'd like", "price first", "fee first", "know first", "see first", "like to know",
+    "want to know",
+    "need to know", "only if", "if it's free", "problem is", "sure enough", "let's see", "let's wait", "let's not",
+    "let's hold", "let's leave",
+)  # fmt: skip
 # ---------------------------------------------------------------- claiming to have done something
 
 # Participles of effects, with the parts of tool names that would bring them about.
@@ -186,10 +193,42 @@ EFFECTS: dict[str, tuple[str, ...]] = {
     "registered": ("regist", "enrol", "creat", "add", "join"),
     "enrolled": ("enrol", "regist", "join", "add"),
     "waived": ("waiv", "refund", "adjust"),
+    # Done in many ways: what tools bring them about is not told by their names.
+    **dict.fromkeys(
+        "closed opened reopened blocked unblocked frozen unfrozen locked unlocked activated deactivated reactivated "
+        "suspended resumed withdrawn raised lowered increased reduced approved replaced exchanged swapped corrected "
+        "amended altered adjusted edited reversed stopped ended terminated escalated requested flagged reset restored "
+        "reinstated revoked restarted enabled disabled switched turned connected disconnected linked unlinked "
+        "redirected rerouted postponed granted awarded subscribed unsubscribed released merged reported logged "
+        "dropped lifted topped halved doubled reissued assigned".split(),
+        (),
+    ),
 }
+_IRREGULAR = {
+    "sent": "send", "paid": "pay", "bought": "buy", "frozen": "freeze", "unfrozen": "unfreeze", "reset": "reset",
+    "withdrawn": "withdraw", "replied": "reply", "cancelled": "cancel", "transferred": "transfer",
+}  # fmt: skip
+# Infinitive → participle, for "I managed to cancel it". Those in -ed lack one letter or two; nonsense does no harm.
+BASES: dict[str, str] = {
+    base: word
+    for word in EFFECTS
+    for base in ([_IRREGULAR[word]] if word in _IRREGULAR else [word[:-1], word[:-2], word[:-3]])
+    if len(base) > 2
+}
+# Participles of what leaves the house, and what cannot be done about it any more.
+OUTBOUND = (
+    "made", "placed", "processed", "paid", "sent", "transferred", "charged", "issued", "ordered", "submitted",
+    "emailed", "forwarded", "filed",
+)  # fmt: skip
+UNDONE = (
+    "called back", "recalled", "reversed", "stopped", "undone", "returned", "taken back", "fetched back", "got back",
+    "held back", "brought back", "retrieved", "changed", "altered", "intercepted", "redirected", "pulled back",
+)  # fmt: skip
 # Nouns after "I've made/placed/processed/completed …" and before "… is confirmed/complete".
 EFFECT_NOUNS = (
     "booking", "reservation", "cancellation", "payment", "refund", "order", "purchase", "change", "changes",
     "transfer", "appointment", "update", "request", "upgrade", "registration", "trip", "stay", "ticket", "tickets",
-    "flight", "table",
+    "flight", "table", "return", "dispute", "claim", "exchange", "renewal", "extension", "subscription",
 )  # fmt: skip
+# Nouns after "I've given you …".
+GIVEN_NOUNS = ("voucher", "vouchers", "credit", "refund", "discount", "extension", "goodwill", "points", "upgrade")

@@ -176,6 +176,20 @@ def test_a_refused_call_backs_no_claim_and_a_lost_acknowledgement_does() -> None
     assert claimed(user("Book R1"), agent("", lost), agent("I've booked it."))
 
 
+def test_a_state_is_shown_by_a_value_and_not_by_the_name_of_what_is_not_there() -> None:
+    def told(text: str, **shown: Any) -> bool:
+        return claimed(
+            user("Where is my money?"), agent("", call("find_owner", result=shown, email="a@b.org")), agent(text)
+        )
+
+    assert told("It has been refunded.", status="refunded")
+    assert told("It has been refunded.", refunded_cents=1200)
+    assert not told("It has been refunded.", refunded_cents=0)
+    assert not told("It has been refunded.", refunded=False)
+    assert told("Your refund is on its way.", status="refund approved")
+    assert not told("Your refund is on its way.", status="paid")
+
+
 def test_a_claim_of_another_effect_in_another_request_fails() -> None:
     first = (user("Book R1"), agent("", BOOK), agent("I've booked it."), user("Now cancel B0."))
     assert not claimed(*first, agent("I've cancelled it."))

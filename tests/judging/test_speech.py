@@ -9,7 +9,8 @@ import yaml
 
 import pipeline.tasks
 from engine.types import Message
-from pipeline.judging.speech import claims, confirms, declines
+from pipeline.judging.claims import claims
+from pipeline.judging.speech import confirms, declines
 from pipeline.judging.view import user_turns
 
 PERSONAS = yaml.safe_load((Path(pipeline.tasks.__file__).parent / "personas.yaml").read_text(encoding="utf-8"))
