@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from engine.client import ModelClient
-from engine.types import Completion, Request, canonical_json
+from engine.types import Answered, Completion, Request, canonical_json
 
 
 class CachedClient:
@@ -29,7 +29,8 @@ class CachedClient:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS completions (key BLOB PRIMARY KEY, completion TEXT NOT NULL) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS completions "
+            "(n INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, request TEXT NOT NULL, completion TEXT NOT NULL)"
         )
 
     async def complete(self, request: Request) -> Completion:
@@ -47,12 +48,27 @@ class CachedClient:
         self.misses += 1
         completion = await self._client.complete(request)
         self._connection.execute(
-            "INSERT OR REPLACE INTO completions VALUES (?, ?)", (key, completion.model_dump_json())
+            "INSERT OR REPLACE INTO completions (key, request, completion) VALUES (?, ?, ?)",
+            (key, asked(request), completion.model_dump_json()),
         )
         return completion
 
+    def kept(self) -> list[Answered]:
+        """Everything that is kept, in the order in which it was answered. The messages of a request are not: they are
+        those of the conversation that it names."""
+        rows = self._connection.execute("SELECT request, completion FROM completions ORDER BY n").fetchall()
+        return [
+            Answered(request=Request.model_validate_json(asked), completion=Completion.model_validate_json(answer))
+            for asked, answer in rows
+        ]
+
     def close(self) -> None:
         self._connection.close()
+
+
+def asked(request: Request) -> str:
+    """What of a request is kept beside its answer: who was asked, and how."""
+    return request.model_copy(update={"messages": (), "tools": ()}).model_dump_json()
 
 
 def request_key(request: Request) -> bytes:

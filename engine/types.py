@@ -121,6 +121,13 @@ class Completion(Frozen):
         return self.finish_reason == "length"
 
 
+class Answered(Frozen):
+    """A completion with what it answered; the messages and tools of the request may be left out."""
+
+    request: Request
+    completion: Completion
+
+
 def canonical_json(value: Any) -> str:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8 kept.
 

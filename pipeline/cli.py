@@ -81,11 +81,11 @@ def generate(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Everything drawn follows from it (default 0).")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Who acts: expert, or expert:mistakes=0.3 (default expert:mistakes=0.2).")
+        str | None, typer.Option(help="Who acts: expert:mistakes=0.2 (default), or openai:MODEL@http://HOST/v1.")
     ] = None,
-    user: Annotated[str | None, typer.Option(help="Who asks: scripted.")] = None,
-    judge: Annotated[str | None, typer.Option(help="Who judges: program.")] = None,
-    runner: Annotated[str | None, typer.Option(help="Where: local, or ray (a cluster; --out is then absolute).")] = None,
+    user: Annotated[str | None, typer.Option(help="Who asks: scripted, or a model as in --model.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Who judges: program, or a model as in --model.")] = None,
+    runner: Annotated[str | None, typer.Option(help="Where: local, or ray (in a job --out is absolute).")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes (default 1: in this process).")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder (default runs/<domain>).")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file of settings; options override it.")] = None,
@@ -117,7 +117,7 @@ def query(
     run: Annotated[Path, typer.Option(help="The run's folder.")],
     format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
 ) -> None:
-    """Ask a run a question, with DuckDB. Tables: accepted, rejected, rows, calls, criteria, tasks, trust, funnel, ledger."""
+    """Ask a run, with DuckDB. Tables: accepted, rejected, rows, calls, criteria, tasks, trust, funnel, ledger."""
     from pipeline.answers import print_answer
     from pipeline.storage.query import query as ask
 

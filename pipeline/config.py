@@ -15,6 +15,7 @@ from engine.types import Frozen
 from pipeline.domain import Kind
 from pipeline.errors import BadInput
 from pipeline.identity import content_hash
+from pipeline.players import without_address
 from pipeline.types import FaultKind
 
 SHARD_TASKS = 32  # tasks of one work shard
@@ -76,7 +77,8 @@ class RunConfig(Frozen):
 
     def content(self) -> dict[str, Any]:
         """The settings that change what a row says."""
-        return self.model_dump(mode="json", exclude=set(EXTENDS))
+        out = self.model_dump(mode="json", exclude=set(EXTENDS))
+        return out | {name: without_address(out[name]) for name in ("agent", "user", "judge")}
 
     def fingerprint(self, inputs: dict[str, str], version: str) -> str:
         """Hash of the content settings, of the input files (name → hash) and of the code's version."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from pipeline import __version__
+from pipeline.cast import models_of
 from pipeline.config import RunConfig, read_config
 from pipeline.errors import BadInput, Exit
 from pipeline.progress import RunProgress
 from pipeline.publish import publish, published
 from pipeline.recipe import Recipe, gather_inputs
-from pipeline.rollout import parse_agent
 from pipeline.runner import RUNNERS, in_ray_job
 from pipeline.stages import Receipt
 from pipeline.storage.funnel import Funnel
@@ -64,13 +64,7 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
 
 
 def _supported(config: RunConfig) -> None:
-    parse_agent(config.agent)
-    for option, value, known in (
-        ("--user", config.user, "scripted"),
-        ("--judge", config.judge, "program"),
-    ):
-        if value != known:
-            raise BadInput(f"{value!r} is not available", where=option, remedy=f"This release knows: {known}.")
+    models_of(config)
     if config.runner == "ray" and in_ray_job() and not config.out.is_absolute():
         what = "a Ray job runs in a folder that is thrown away after it: the path must be absolute"
         raise BadInput(

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from pipeline.cast import KEYS, open_cast
 from pipeline.errors import BadInput, Exit, Incomplete, ToolworldsError
 from pipeline.recipe import Recipe
 from pipeline.stages import Receipt, Report, Worker
@@ -36,8 +37,13 @@ def run_local(recipe: Recipe, folder: RunFolder, works: Sequence[Work], report: 
     """
     workers = min(recipe.config.workers, len({work.shard for work in works}))
     if workers <= 1:
-        return asyncio.run(Worker(recipe, folder, report).run(list(works)))
+        return asyncio.run(_here(recipe, folder, works, report))
     return asyncio.run(_processes(recipe, folder, workers, report))
+
+
+async def _here(recipe: Recipe, folder: RunFolder, works: Sequence[Work], report: Report) -> int:
+    async with open_cast(recipe) as cast:
+        return await Worker(recipe, folder, report, cast).run(list(works))
 
 
 async def _processes(recipe: Recipe, folder: RunFolder, workers: int, report: Report) -> int:
@@ -120,7 +126,9 @@ def run_ray(recipe: Recipe, folder: RunFolder, works: Sequence[Work], report: Re
         # workers import the project from where the driver has it; in a job that is the job's own working directory
         root = str(Path(__file__).resolve().parents[1])
         paths = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
-        environment = {} if in_ray_job() else {"env_vars": {"PYTHONPATH": paths}}
+        variables = {name: os.environ[name] for name in KEYS if name in os.environ}  # they reach actors no other way
+        variables |= {} if in_ray_job() else {"PYTHONPATH": paths}
+        environment = {"env_vars": variables}
         ray.init(runtime_env=environment, log_to_driver=False, include_dashboard=False, configure_logging=False)
     crew = ray.remote(num_cpus=1, max_restarts=0)(_Crew)
     asked = min(max(1, recipe.config.workers), len({work.shard for work in works}))
@@ -181,7 +189,8 @@ class _Crew:
         """Do the pieces of these names, sealed when it returns; the receipts of all that happened."""
         receipts: list[tuple[Any, ...]] = []
         works = [work for work in map(Work.from_name, names) if work is not None]
-        asyncio.run(Worker(self._recipe, self._folder, lambda receipt: receipts.append(tuple(receipt))).run(works))
+        report: Report = lambda receipt: receipts.append(tuple(receipt))  # noqa: E731
+        asyncio.run(_here(self._recipe, self._folder, works, report))
         return receipts
 
 

@@ -9,28 +9,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from engine.types import Answered
 from pipeline.check.admission import admit
 from pipeline.check.stand import Stand
 from pipeline.config import RunConfig
-from pipeline.errors import DomainDefect
+from pipeline.domain import Domain
+from pipeline.errors import DomainDefect, InfraFailure, JudgeFailure
 from pipeline.filters import decide
 from pipeline.identity import Rng, content_hash, derive_seed
-from pipeline.judging.verdict import judge_by_program
+from pipeline.judging.judge import ModelJudge
+from pipeline.judging.rubric import goal_criteria
+from pipeline.judging.verdict import at_bar, judge_by_program, mean_score
 from pipeline.judging.view import user_turns
+from pipeline.players import parse_player, without_address
 from pipeline.recipe import Recipe
-from pipeline.rollout import ExpertAgent, ScriptedUser, parse_agent, run_episode, system_prompt
+from pipeline.rollout import Agent, ExpertAgent, ScriptedUser, User, run_episode, system_prompt
 from pipeline.rollout.mistakes import plan_slip
 from pipeline.storage.journal import Journal
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
 from pipeline.tasks.draw import Drawer
+from pipeline.trust.users import user_errors
 from pipeline.types import Admission, DroppedTask, Episode, Record, Task, Trajectory, Verdict
 from pipeline.world import FinalState, SqlEnvironment, World, populate
 from pipeline.world.faults import plan_faults
@@ -128,37 +135,73 @@ def make_admitted(
 def episode_of(config: RunConfig, task: Task, attempt: int) -> Episode:
     """The episode of a task and attempt: its id and seed follow from them and from who acts."""
     seed = derive_seed(task.seed, "attempt", attempt)
-    identity = {"task": task.task_id, "attempt": attempt, "agent": config.agent, "user": config.user}
+    agent, user = without_address(config.agent), without_address(config.user)
+    identity = {"task": task.task_id, "attempt": attempt, "agent": agent, "user": user}
     faults = plan_faults(task.goals, Rng(derive_seed(seed, "faults"))) if task.kind == "recover" else ()
     return Episode(
         episode_id=content_hash(identity),
         task=task,
         attempt=attempt,
         seed=seed,
-        agent_spec=config.agent,
-        mistake_rate=parse_agent(config.agent).mistakes,
+        agent_spec=agent,
+        mistake_rate=parse_player(config.agent, "--model").mistakes,
         faults=faults,
     )
 
 
-async def play(recipe: Recipe, episode: Episode, world: World) -> Trajectory:
-    """One rollout by the expert and the scripted user."""
-    task, config = episode.task, recipe.config
-    goals = [goal.for_expert() for goal in task.goals]
-    slip = plan_slip(goals, episode.mistake_rate, Rng(derive_seed(episode.seed, "slip")), episode.faults)
-    agent = ExpertAgent(
-        goals, world.compiled, world.today, task.language, Rng(derive_seed(episode.seed, "agent")), slip, recipe.phrases
-    )
-    user = ScriptedUser(task, Rng(derive_seed(episode.seed, "user")), world.today, world.compiled.domain.tools)
+class EmbeddedCast:
+    """Who plays in a run's episodes: an expert and a scripted user; nobody but the program judges.
+
+    The base of other casts (`pipeline.cast`), which put models in these places.
+    """
+
+    in_flight = EPISODES  # episodes at once in one loop
+    user_is_model = False
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    def agent(self, episode: Episode, world: World) -> Agent:
+        """Who acts in an episode."""
+        goals = [goal.for_expert() for goal in episode.task.goals]
+        slip = plan_slip(goals, episode.mistake_rate, Rng(derive_seed(episode.seed, "slip")), episode.faults)
+        rng = Rng(derive_seed(episode.seed, "agent"))
+        phrases = self._recipe.phrases
+        return ExpertAgent(goals, world.compiled, world.today, episode.task.language, rng, slip, phrases)
+
+    def user(self, episode: Episode, world: World) -> User:
+        """Who asks in an episode."""
+        rng = Rng(derive_seed(episode.seed, "user"))
+        return ScriptedUser(episode.task, rng, world.today, world.compiled.domain.tools)
+
+    def judge(self) -> ModelJudge | None:
+        """Who answers the criteria that no program can; None: nobody."""
+        return None
+
+    @contextmanager
+    def keeping(self, file: Path) -> Iterator[EmbeddedCast]:
+        """This cast for one piece of work; what its models answer is kept in a file."""
+        yield self
+
+    def kept(self) -> list[Answered]:
+        """What the models of a piece of work answered."""
+        return []
+
+
+async def play(recipe: Recipe, episode: Episode, world: World, cast: EmbeddedCast | None = None) -> Trajectory:
+    """One rollout, by the expert and the scripted user if no other cast is given."""
+    cast, config = cast or EmbeddedCast(recipe), recipe.config
     environment = SqlEnvironment(world)
     try:
         return await run_episode(
             episode,
             world,
             environment,
-            agent,
-            user,
+            cast.agent(episode, world),
+            cast.user(episode, world),
             limits=config.limits,
+            agent_name=parse_player(config.agent, "--model").name,
+            user_name=parse_player(config.user, "--user").name,
             prompt=system_prompt(world.compiled.domain, world.today, recipe.prompt),
             faults=config.faults,
         )
@@ -179,11 +222,34 @@ def judge(recipe: Recipe, task: Task, trajectory: Trajectory, world: World) -> R
     return decide(Record(task=task, trajectory=trajectory, verdict=verdict), recipe.config)
 
 
+async def judge_by_model(recipe: Recipe, record: Record, judge: ModelJudge, domain: Domain) -> Record:
+    """The record with the criteria that only a model can answer, answered. Its failure leaves them open.
+
+    Raises InfraFailure when the judge cannot be asked.
+    """
+    trajectory, verdict = record.trajectory, record.verdict
+    if verdict.state is None:
+        return record  # what was not judged by program is not judged at all
+    questions = [*recipe.rubrics[record.task.domain].criteria, *(c for c, _ in goal_criteria(record.task))]
+    try:
+        answers = await judge.judge(domain, trajectory, questions, conversation=f"{trajectory.episode_id}:judge")
+    except JudgeFailure as failure:
+        failed = trajectory.model_copy(update={"status": "judge_failure", "failure": str(failure)})
+        unscored = verdict.model_copy(update={"passed": None, "failure": str(failure)})
+        return decide(record.model_copy(update={"trajectory": failed, "verdict": unscored}), recipe.config)
+    by_name = {score.name: score for score in answers}
+    scores = tuple(by_name.get(score.name, score) for score in verdict.scores)
+    passed = trajectory.status == "ok" and verdict.state.passed and at_bar(scores)
+    judged = verdict.model_copy(update={"scores": scores, "passed": passed, "score": mean_score(scores)})
+    return decide(record.model_copy(update={"verdict": judged}), recipe.config)
+
+
 class Worker:
     """One event loop's worth of work on a run."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, report: Report) -> None:
+    def __init__(self, recipe: Recipe, folder: RunFolder, report: Report, cast: EmbeddedCast | None = None) -> None:
         self._recipe, self._folder, self._report = recipe, folder, report
+        self._cast = cast or EmbeddedCast(recipe)
         self._worlds = Worlds(recipe)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="beside")
         self._sealing: asyncio.Future[Any] | None = None
@@ -210,13 +276,13 @@ class Worker:
         records: list[Record] = []
         admissions: dict[int, Admission] = {}
         undone = 0
-        room = asyncio.Semaphore(EPISODES)
-        with self._folder.journal(work) as journal:
+        room = asyncio.Semaphore(self._cast.in_flight)
+        with self._folder.journal(work) as journal, self._cast.keeping(self._folder.kept_file(work)) as cast:
 
             async def attempt(task: Task, world: World, number: int) -> None:
                 nonlocal undone
                 try:
-                    record = await self._episode(journal, work, task, world, number, done)
+                    record = await self._episode(cast, journal, work, task, world, number, done)
                     if record is None:
                         undone += 1
                     else:
@@ -241,11 +307,12 @@ class Worker:
                             group.create_task(attempt(task, world, number))
             except BaseExceptionGroup as several:
                 raise several.exceptions[0] from None  # the first is what happened, the rest followed from it
+            kept = cast.kept()
         if undone:
             return undone
         if self._sealing is not None:
             await self._sealing
-        self._sealing = asyncio.ensure_future(self._seal(work, tasks, dropped, records, admissions))
+        self._sealing = asyncio.ensure_future(self._seal(work, tasks, dropped, records, admissions, kept))
         return 0
 
     async def _seal(
@@ -255,8 +322,11 @@ class Worker:
         dropped: list[DroppedTask],
         records: list[Record],
         admissions: Mapping[int, Admission],
+        kept: list[Answered],
     ) -> None:
         records.sort(key=lambda record: (record.task.index, record.trajectory.attempt))
+        if kept:
+            await self._beside(self._folder.keep_completions, work, kept)
         await self._beside(self._folder.seal, work, tasks, dropped, records, admissions)
         self._report(Receipt("sealed", work.shard))
 
@@ -271,6 +341,7 @@ class Worker:
 
     async def _episode(
         self,
+        cast: EmbeddedCast,
         journal: Journal,
         work: Work,
         task: Task,
@@ -283,11 +354,11 @@ class Worker:
         if earlier is not None:
             record = Record.model_validate({"task": task, **earlier["record"]})
         else:
-            trajectory = await play(self._recipe, episode_of(self._recipe.config, task, attempt), world)
-            if trajectory.status == "infra_failure":
-                self._report(Receipt("undone", work.shard, reason=trajectory.failure or ""))
+            try:
+                record = await self._played(cast, task, world, attempt)
+            except InfraFailure as failure:
+                self._report(Receipt("undone", work.shard, reason=str(failure)))
                 return None
-            record = await self._beside(judge, self._recipe, task, trajectory, world)
             content = record.model_dump(mode="json", exclude={"task"})
             journal.append("record", {"index": task.index, "attempt": attempt, "record": content})
         self._report(
@@ -301,3 +372,16 @@ class Worker:
             )
         )
         return record
+
+    async def _played(self, cast: EmbeddedCast, task: Task, world: World, attempt: int) -> Record:
+        """An episode, played and judged. Raises InfraFailure when somebody in it could not be asked."""
+        trajectory = await play(self._recipe, episode_of(self._recipe.config, task, attempt), world, cast)
+        if trajectory.status == "infra_failure":
+            raise InfraFailure(trajectory.failure or "")
+        domain = world.compiled.domain
+        if cast.user_is_model and trajectory.status == "ok" and (erred := user_errors(task, trajectory, domain.tools)):
+            failure = "; ".join(f"{error.kind}: {error.detail}" for error in erred[:3])
+            trajectory = trajectory.model_copy(update={"status": "user_failure", "failure": failure})
+        record: Record = await self._beside(judge, self._recipe, task, trajectory, world)
+        asked = cast.judge()
+        return record if asked is None else await judge_by_model(self._recipe, record, asked, domain)

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import orjson
 
+from pipeline.cast import open_cast
 from pipeline.errors import Exit, ToolworldsError
 from pipeline.recipe import Recipe
 from pipeline.stages import Receipt, Worker
 from pipeline.storage.shards import RunFolder
+from pipeline.storage.work import Work
 
 
 def main(arguments: list[str]) -> int:
@@ -30,11 +32,16 @@ def main(arguments: list[str]) -> int:
         recipe = Recipe(folder.config, folder.inputs())
         mine = folder.remaining(tasks, attempts)
         mine = [work for work in mine if work.shard % workers == index]
-        undone = asyncio.run(Worker(recipe, folder, _report).run(mine))
+        undone = asyncio.run(_work(recipe, folder, mine))
     except ToolworldsError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit
     return Exit.INCOMPLETE if undone else Exit.COMPLETE
+
+
+async def _work(recipe: Recipe, folder: RunFolder, works: list[Work]) -> int:
+    async with open_cast(recipe) as cast:
+        return await Worker(recipe, folder, _report, cast).run(works)
 
 
 def _report(receipt: Receipt) -> None:

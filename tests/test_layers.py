@@ -22,20 +22,34 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("generate", "progress", "show", "answers"),  # what a person sees
-    ("runner", "worker"),
+    ("runner", "worker", "cast"),
     ("stages", "publish", "replay", "recipe"),
     ("evolve", "trust", "export", "report"),
     ("check",),
     ("tasks", "rollout", "judging", "filters"),
     ("world", "storage"),
     # The nouns, and what all rooms say and read them with: these may know each other.
-    ("types", "domain", "errors", "identity", "config", "paths", "wording", "reading", "sources", "__init__"),
+    (
+        "types",
+        "domain",
+        "errors",
+        "identity",
+        "config",
+        "players",
+        "paths",
+        "wording",
+        "reading",
+        "sources",
+        "__init__",
+    ),
     ("engine",),
 )
 NOUNS = LAYERS[-2]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 SIBLINGS = {
     ("generate", "progress"),
+    ("runner", "cast"),  # who plays is the same wherever the work is done
+    ("worker", "cast"),
     ("stages", "publish"),  # publishing is the last stage
     ("stages", "recipe"),  # what rows follow from is gathered the same way to make them and to replay them
     ("replay", "recipe"),
@@ -67,7 +81,7 @@ SLOW = {"ray", "pyarrow", "duckdb", "pandas", "matplotlib", "torch", "vllm", "tr
 
 # Only who picks concrete classes may know a concrete client; the rest sees the protocol.
 CLIENT_PARTS = {"scripted", "cache", "throttle", "serve"}
-PICKERS = {"cli", "runner"}
+PICKERS = {"cli", "cast"}
 PROTOCOL = ([], ["ModelClient"], ["ModelError"])  # of engine.client, what everybody may know
 
 

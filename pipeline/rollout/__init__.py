@@ -1,17 +1,15 @@
 """Rollouts: an agent and a user talk, the environment executes, everything is recorded."""
 
-from pipeline.rollout.agent import Agent, AgentSpec, parse_agent
+from pipeline.rollout.agent import Agent
 from pipeline.rollout.expert import ExpertAgent
 from pipeline.rollout.loop import run_episode, system_prompt
 from pipeline.rollout.user import ScriptedUser, User
 
 __all__ = [
     "Agent",
-    "AgentSpec",
     "ExpertAgent",
     "ScriptedUser",
     "User",
-    "parse_agent",
     "run_episode",
     "system_prompt",
 ]

@@ -119,6 +119,7 @@ async def run_episode(
     *,
     limits: Limits,
     prompt: str,
+    agent_name: str = "expert",
     user_name: str = "scripted",
     faults: Mapping[FaultKind, float] | None = None,
 ) -> Trajectory:
@@ -146,7 +147,7 @@ async def run_episode(
         task_id=episode.task.task_id,
         attempt=episode.attempt,
         seed=episode.seed,
-        agent=episode.agent_spec.partition(":")[0],
+        agent=agent_name,
         user=user_name,
         agent_spec=episode.agent_spec,
         status=status,

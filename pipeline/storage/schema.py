@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine.types import Message, canonical_json
+from engine.types import Answered, Message, canonical_json
 from pipeline.identity import derive_seed
 from pipeline.types import Change, Record, Trajectory
 
@@ -78,6 +78,46 @@ def stage_schemas() -> dict[str, pa.Schema]:
         "verdicts": pa.schema(
             [*place, ("passed", pa.bool_()), ("score", pa.float64()), ("drop_reason", text), ("verdict", text)]
         ),
+    }
+
+
+@cache
+def completions_schema() -> pa.Schema:
+    """Every model call of a run. `conversation`: the episode's id and who was asked (agent, user, judge)."""
+    import pyarrow as pa
+
+    text, int32, int64 = pa.string(), pa.int32(), pa.int64()
+    return pa.schema(
+        [
+            *((name, text) for name in ("episode_id", "role", "conversation", "model", "finish_reason")),
+            ("number", int32),
+            *((name, text) for name in ("content", "tool_calls", "reasoning", "raw", "sampling")),
+            ("problems", _list(text)),
+            *((name, int64) for name in ("prompt_tokens", "cached_tokens", "completion_tokens")),
+        ]
+    )
+
+
+def completion_row(number: int, answered: Answered) -> dict[str, Any]:
+    """One model call, keyed by the columns of `completions_schema`. `number` counts those of a piece of work."""
+    request, completion = answered.request, answered.completion
+    episode, _, role = request.conversation.partition(":")
+    return {
+        "episode_id": episode,
+        "role": role.partition(":")[0],
+        "conversation": request.conversation,
+        "model": request.model,
+        "finish_reason": completion.finish_reason,
+        "number": number,
+        "content": completion.message.content,
+        "tool_calls": canonical_json([call.model_dump() for call in completion.message.tool_calls]),
+        "reasoning": completion.reasoning,
+        "raw": completion.raw,
+        "sampling": canonical_json(request.sampling.model_dump(exclude_none=True)),
+        "problems": list(completion.problems),
+        "prompt_tokens": completion.prompt_tokens,
+        "cached_tokens": completion.cached_tokens,
+        "completion_tokens": completion.completion_tokens,
     }
 
 

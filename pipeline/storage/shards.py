@@ -16,10 +16,12 @@ from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
+from engine.types import Answered
 from pipeline.config import RunConfig
 from pipeline.errors import BadInput
 from pipeline.storage import commits
 from pipeline.storage.commits import STAGES, Commit
+from pipeline.storage.completions import write_completions
 from pipeline.storage.files import remove_parts, write_atomic, writing
 from pipeline.storage.inputs import file_hashes, read_inputs, write_inputs
 from pipeline.storage.journal import GROUP, Entry, Journal, read_journal
@@ -200,7 +202,17 @@ class RunFolder:
         """
         commit = commits.seal(self.path, self.fingerprint, work, tasks, dropped, records, admissions or {})
         self._journal_path(work).unlink(missing_ok=True)
+        for file in self.kept_file(work).parent.glob(f"{self.kept_file(work).name}*"):  # SQLite keeps others beside it
+            file.unlink(missing_ok=True)
         return commit
+
+    def kept_file(self, work: Work) -> Path:
+        """Where the completions of a piece of work are kept until it is sealed."""
+        return self.path / "_journal" / f"{work.name}.completions"
+
+    def keep_completions(self, work: Work, answered: Sequence[Answered]) -> None:
+        """Write what models answered in a piece of work to completions/; a second time changes nothing."""
+        write_completions(self.path / "completions" / f"{work.name}.parquet", answered)
 
     # ------------------------------------------------------------ reading
 

@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from pipeline.errors import BadInput
 from pipeline.identity import Rng
 from pipeline.recipe import Recipe
-from pipeline.rollout import ExpertAgent, ScriptedUser, parse_agent, run_episode
+from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.mistakes import PLANTED, Slip, fits, plan_slip
 from pipeline.stages import episode_of, judge
 from pipeline.types import Mistake, Record
@@ -125,14 +124,3 @@ def test_no_mistake_is_planned_where_none_fits(find: Find) -> None:
     task, _ = find("buy_the_book")
     assert not any(fits(kind, goal) for kind in PLANTED for goal in task.goals)
     assert plan_slip(task.goals, 1.0, Rng(0)) is None
-
-
-def test_agent_specs_are_read() -> None:
-    assert parse_agent("expert") == ("expert", 0.0)
-    assert parse_agent("expert:mistakes=0.25") == ("expert", 0.25)
-
-
-@pytest.mark.parametrize("text", ["", "oracle", "expert:mistakes=2", "expert:mistakes=x", "expert:luck=1"])
-def test_other_agent_specs_are_refused_with_the_forms_there_are(text: str) -> None:
-    with pytest.raises(BadInput, match=r"expert:mistakes=0\.3"):
-        parse_agent(text)
