@@ -87,7 +87,8 @@ def test_a_changed_byte_is_never_taken_for_an_entry(
     except BadInput:
         return
     assert found == ENTRIES[: len(found)]
-    assert len(found) >= len(ENTRIES) - 1  # only the last line can count as torn
+    # only what stands last can count as torn; without the end of line before it, the last two lines are one
+    assert len(found) >= len(ENTRIES) - (2 if raw.count(b"\n") < len(ENTRIES) + 1 else 1)
 
 
 @pytest.mark.parametrize("line", [1, 2, 4])
