@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.check.admission_rung import admission
 from pipeline.check.budget import readable_in_time
 from pipeline.check.examples import examples
 from pipeline.check.grounded import grounded
@@ -42,6 +43,7 @@ RUNGS: tuple[tuple[str, Callable[[Subject], Found]], ...] = (
     ("reach", reach),
     ("novelty", novel),
     ("budget", readable_in_time),
+    ("admission", admission),
 )
 
 
