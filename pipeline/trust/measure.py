@@ -19,11 +19,11 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from pipeline.errors import BadInput
+from pipeline.errors import ToolworldsError
 from pipeline.storage.kept import Kept
 from pipeline.storage.trust_file import Example, Figure, TrustFile
 from pipeline.trust.audit import audit
-from pipeline.trust.cases import Cases, load_cases, truth_file
+from pipeline.trust.cases import load_cases, truth_file
 from pipeline.trust.truth import Bench, why
 from pipeline.trust.users import UserErrorKind, user_errors
 from pipeline.types import Record, Rubric
@@ -79,21 +79,32 @@ def _of_domain(compiled: CompiledDomain, rubric: Rubric, kept: Kept, key: Callab
 def _anew(compiled: CompiledDomain, rubric: Rubric, file: Path | None) -> Found:
     name = compiled.domain.name
     if file is not None:
-        yield from _hand_checked(Bench(compiled, rubric), load_cases(file))
-    looked = audit(compiled, CALLS)
+        yield from _hand_checked(Bench(compiled, rubric), file)
+    try:
+        looked = audit(compiled, CALLS)
+    except ToolworldsError as error:  # no world comes of it: the run's own tasks say the same
+        yield Figure(part="audit", domain=name, finding="defect", found=1, out_of=1)
+        yield Example(part="audit", domain=name, finding="defect", detail=str(error))
+        return
     for kind, count in looked.by_kind.items():
         yield Figure(part="audit", domain=name, finding=kind, found=count, out_of=looked.calls)
         for one in islice((one for one in looked.found if one.kind == kind), EXAMPLES):
             yield Example(part="audit", domain=name, finding=kind, detail=one.detail)
 
 
-def _hand_checked(bench: Bench, cases: Cases) -> Found:
+def _hand_checked(bench: Bench, file: Path) -> Found:
     """How the verdicts compare with the labels. A case that fits another version of the domain counts as unfit."""
     name, counts = bench.compiled.domain.name, Counter[tuple[str, bool]]()
+    try:
+        cases = load_cases(file)
+    except ToolworldsError as error:
+        yield Figure(part="hand_checked", domain=name, finding="cases that do not fit", found=1, out_of=1)
+        yield Example(part="hand_checked", domain=name, finding="unfit", detail=str(error))
+        return
     for number, case in enumerate(cases.cases):
         try:
             tried = bench.play(cases, number)
-        except BadInput as error:
+        except ToolworldsError as error:
             counts["unfit", False] += 1
             yield Example(part="hand_checked", domain=name, finding="unfit", detail=str(error))
             continue

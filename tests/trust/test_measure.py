@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.types import Message
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, DomainDefect
 from pipeline.recipe import Recipe
 from pipeline.storage.kept import Kept
 from pipeline.storage.trust_file import NAME, Figure, TrustFile, read_trust, write_trust
@@ -66,6 +66,13 @@ def test_verdicts_are_counted_against_the_labels(recipe: Recipe, cases: Path) ->
     assert any("stale" in detail and "there is no number" in detail for detail in details)
 
 
+def test_a_file_of_cases_that_cannot_be_read_is_a_finding_and_no_failure(recipe: Recipe, cases: Path) -> None:
+    cases.write_text("- name: right\n  label: maybe\n", encoding="utf-8")
+    trust = measured(recipe)
+    assert figures(trust, "hand_checked") == {"cases that do not fit": (1, 1)}
+    assert "toy.yaml:2" in trust.examples[0].detail
+
+
 def test_a_domain_without_cases_has_no_such_figures_and_is_audited(recipe: Recipe, cases: Path) -> None:
     trust = measured(recipe)
     assert figures(trust, "hand_checked") == {}
@@ -113,3 +120,18 @@ def test_what_was_measured_is_read_back_and_a_damaged_file_is_said(tmp_path: Pat
     (tmp_path / NAME).write_text("{")
     with pytest.raises(BadInput, match="Remove it and run the same"):
         read_trust(tmp_path)
+
+
+def test_a_domain_of_which_no_world_comes_is_a_finding_and_no_failure(
+    recipe: Recipe, cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object) -> None:
+        raise DomainDefect("no row can stand")
+
+    cases.write_text(CASE.format(name="right", label="pass", member="$member.member_id"), encoding="utf-8")
+    monkeypatch.setattr("pipeline.trust.audit.populate", nothing)
+    monkeypatch.setattr("pipeline.trust.truth.populate", nothing)
+    trust = measured(recipe)
+    assert figures(trust, "audit") == {"defect": (1, 1)}
+    assert figures(trust, "hand_checked")["cases that do not fit"] == (1, 1)
+    assert all("no row can stand" in one.detail for one in trust.examples)
