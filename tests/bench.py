@@ -36,7 +36,8 @@ from pipeline.stages import Worlds, episode_of, judge, make_task, play
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
 from pipeline.types import DroppedTask, Record, Task, Trajectory
-from pipeline.world import SqlEnvironment, World, populate
+from pipeline.world import SqlEnvironment, World, domain_folders, populate
+from tests.bench_ladder import measured
 
 ROOT = Path(__file__).resolve().parent.parent
 TURNS = range(8, 14)  # assistant messages of "a trajectory of about ten turns"
@@ -329,12 +330,23 @@ def runs(domain: str, small: int, large: int, folder: Path) -> Iterator[Figure]:
         yield Figure(f"peak memory, {large:,} against {small:,}", many.peak / few.peak, "×", most=1.3)
 
 
+# ---------------------------------------------------------------- the ladder
+
+
+def ladder() -> Iterator[Figure]:
+    """CPU seconds of every rung, and of all of them, for each shipped domain."""
+    for name in domain_folders():
+        seconds = measured(name)
+        yield from (Figure(f"{name}: {rung}", used, "s") for rung, used in seconds.items())
+        yield Figure(f"ladder, {name}", sum(seconds.values()), "s", most=10)
+
+
 # ---------------------------------------------------------------- the table
 
 
 def show(figure: Figure, yardstick: float) -> None:
     """One line: value, ratio to the control (times only), target, and whether it is met."""
-    scale = {"ms": 1.0, "µs": 0.001}.get(figure.unit)
+    scale = {"s": 1000.0, "ms": 1.0, "µs": 0.001}.get(figure.unit)
     ratio = f"{figure.value * scale / yardstick:8.3f}" if scale is not None else " " * 8
     bound = figure.most if figure.most is not None else figure.least
     target = "" if bound is None else f"{'≤' if figure.most is not None else '≥'} {bound:g}"
@@ -367,9 +379,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="toolworlds-bench-"))
     try:
         bench = prepare(domain, given.tasks)
-        figures = [parts(bench), trajectory_cost(bench), storage(bench, folder / "storage")]
-        if given.large:
-            figures.append(runs(domain, given.small, given.large, folder))
+        figures = [parts(bench), trajectory_cost(bench), storage(bench, folder / "storage"), ladder()]
+        figures += [runs(domain, given.small, given.large, folder)] if given.large else []
         for group in figures:
             for figure in group:
                 show(figure, before)

@@ -76,9 +76,10 @@ def random_calls(subject: Subject) -> Found:
 
 def _broken(subject: Subject, world: World, change: Change, tool: str, arguments: Mapping[str, Any]) -> Refusal | None:
     with FinalState(world, change) as end:
+        broken = end.broken_invariants()
         for i, invariant in enumerate(subject.domain.invariants):
-            row = end.first_row(invariant.sql)
-            if row is not None:
+            if invariant.name in broken:
+                row = end.first_row(invariant.sql)
                 shown = orjson.dumps(arguments).decode()[:300]
                 what = f"after {tool}({shown}) the invariant {invariant.name!r} is broken by {row!r}"
                 where = subject.at("domain.yaml", "invariants", i)
