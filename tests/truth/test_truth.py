@@ -30,6 +30,10 @@ def files() -> list[Path]:
     return sorted(HERE.glob("*.yaml"))
 
 
+def test_every_flagship_has_cases() -> None:
+    assert set(FLAGSHIPS) <= {file.stem for file in files()}
+
+
 def judged(domain: str, tried: dict[str, list[Tried]]) -> list[Tried]:
     if domain not in tried:
         bench, cases = read(domain)
