@@ -198,7 +198,7 @@ def _plays_the_agent(talk: _Talk) -> Iterator[UserError]:
 
 def _makes_no_sense(talk: _Talk, tools: Sequence[Tool]) -> Iterator[UserError]:
     goals, unknowns = talk.task.goals, set(talk.task.persona.unknowns)
-    asked = {name: (goal, how) for goal in goals for name, how in goal.asked.items() if goal.facts[name] != "never"}
+    asked = [(name, how) for goal in goals for name, how in goal.asked.items() if goal.facts[name] != "never"]
     planned = {step.tool for goal in goals for plan in goal.plans for step in plan.steps if step.actor == "user"}
     turn = 0
     for at, message in enumerate(talk.trajectory.messages):
@@ -207,8 +207,11 @@ def _makes_no_sense(talk: _Talk, tools: Sequence[Tool]) -> Iterator[UserError]:
         if reply is None:
             continue
         question = message.content or ""
-        for name, (goal, how) in asked.items():
-            if _in_own_words(question, how) and not _answered(talk, goal, name, reply):
+        for name, how in asked:
+            # several requests may ask for a fact of one name; whichever is at hand, its value answers
+            if _in_own_words(question, how) and not any(
+                _answered(talk, g, name, reply) for g in goals if name in g.asked
+            ):
                 yield UserError("makes_no_sense", at + 1, f"is asked for {name} and says {reply!r}")
         if _PROPOSAL.search(question) and reply in unknowns:
             yield UserError("makes_no_sense", at + 1, f"is asked for its word and says {reply!r}")
