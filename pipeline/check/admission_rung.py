@@ -23,7 +23,8 @@ from pipeline.tasks.synthesize import TaskMaker
 from pipeline.types import Admission, DroppedTask
 
 RUNG = "admission"
-WORLDS = 2  # in which a task of each intent is admitted
+WORLDS = 2  # in which tasks are admitted
+FEW = 24  # intents up to which two tasks of each are admitted, in two worlds; of more intents, one
 _LET_THROUGH = "Let a check, a rule or the comparison of a column tell this run from a right one."
 _TURNED_AWAY = "This run is right: mend the check, rule, criterion or wording that the reason names."
 
@@ -38,8 +39,8 @@ def admission(subject: Subject) -> Found:
     found: list[Admission] = []
     for i, intent in enumerate(subject.domain.intents):
         where = subject.at("intents.yaml", i)
-        for n, kind in enumerate(_kinds(intent)):
-            drawer, stand = subject.drawers[n % len(stands)], stands[n % len(stands)]
+        for n, kind in enumerate(_kinds(intent, len(subject.domain.intents))):
+            drawer, stand = subject.drawers[(i + n) % len(stands)], stands[(i + n) % len(stands)]
             task = maker.of(drawer, kind, [intent.name], n)
             if isinstance(task, DroppedTask):
                 continue  # the rungs below have said what there is to say
@@ -59,7 +60,10 @@ def admission(subject: Subject) -> Found:
     return Found(f"{words}{variants} right runs pass", list(refusals.values()))
 
 
-def _kinds(intent: Intent) -> Iterator[Kind]:
-    """The kinds of task to be tried with an intent: its own, twice, or once and a change of mind."""
+def _kinds(intent: Intent, intents: int) -> Iterator[Kind]:
+    """The kinds of task to be tried with an intent: its own, and a change of mind where it has one."""
     yield intent.kind
-    yield intent.kind if intent.change_of_mind is None else "change_of_mind"
+    if intents <= FEW:
+        yield intent.kind
+    if intent.change_of_mind is not None:
+        yield "change_of_mind"
