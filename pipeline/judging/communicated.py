@@ -83,6 +83,8 @@ def _spelling(value: str) -> str:
 
 def occurs(wanted: str, folded: str) -> bool:
     """Whether `wanted` stands in a text as a whole: not inside a longer word, number, code or address."""
+    if not wanted:
+        return True  # there is nothing that could be missing
     start = folded.find(wanted)
     code = any(c.isdigit() for c in wanted)
     address = "@" in wanted

@@ -65,6 +65,7 @@ def grounded(said: str, tool: str = "search", seen: Any = None, **arguments: Any
         ("๑๒ คน", {"guests": 12}),
         ("12 to 14 June", {"nights": 2}),
         ("Anything", {"city": None}),
+        ("Anything", {"city": ""}),
         ("Oslo", {"query": "cheap quiet room"}),
         ("06/12 it is", {"check_in": "2026-06-12"}),
         ("at 7", {"time": "19:00"}),
