@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.check.case import Case
-from pipeline.check.oracle import place, spellings
+from pipeline.check.oracle import is_day, place, spellings
 from pipeline.check.plausible import alike, form_of, other_values, written_by_hand
 from pipeline.check.script import (
     Line,
@@ -193,7 +193,7 @@ def _wrong(case: Case, answer: Answer) -> Any:
         return value + 100 if answer.money and value >= 0 else value - 100 if answer.money else value + 1
     if not isinstance(value, str) or not value:
         return None
-    if len(value) >= 10 and value[4:5] == value[7:8] == "-" and (day := add_days(value[:10], 1)):
+    if is_day(value) and (day := add_days(value[:10], 1)):
         return day + value[10:]
     if len(value) == 5 and value[2] == ":" and value[:2].isdigit():
         return f"{(int(value[:2]) + 1) % 24:02}{value[2:]}"

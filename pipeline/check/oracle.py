@@ -20,6 +20,7 @@ from pipeline.types import Answer, Cell, Change, TableShape, Task, Trajectory
 from pipeline.wording import say_clock, say_count, say_day, say_money
 from pipeline.world import SqlEnvironment, World
 from pipeline.world.dump import read_rows
+from pipeline.world.functions import add_days
 
 Row = Mapping[str, Cell]
 Dump = Mapping[str, Sequence[Row]]
@@ -247,6 +248,12 @@ def place(spelling: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?<!\d[.,:]){re.escape(spelling)}(?!\w)(?![.,:]\d)")
 
 
+def is_day(value: str) -> bool:
+    """Whether a text is an ISO date, or a date-time to the minute at least."""
+    form = re.fullmatch(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d.*)?", value)
+    return form is not None and add_days(value[:10], 0) is not None
+
+
 def spellings(answer: Answer, today: str) -> list[str]:
     """The ways in which an answer's value is usually written; for values of one form, in one order."""
     value = answer.value
@@ -256,11 +263,11 @@ def spellings(answer: Answer, today: str) -> list[str]:
         return [money, money.replace(",", ""), money.removesuffix(".00")]
     if isinstance(value, int):
         return [*out, say_count(value), say_count(value).capitalize(), f"{value:,}"]
-    if isinstance(value, str) and len(value) >= 10 and value[4:5] == value[7:8] == "-":
+    if isinstance(value, str) and is_day(value):
         out += [say_day(value, style, today) for style in ("day_month", "month_day", "weekday")]
         if len(value) >= 16:
             out += [value[11:16], *(say_clock(value[:16], style) for style in ("iso", "month_day"))]
-    elif isinstance(value, str) and len(value) == 5 and value[2] == ":":
+    elif isinstance(value, str) and re.fullmatch(r"\d\d:\d\d", value):
         out += [say_clock(value, style) for style in ("iso", "month_day")]
     return out
 

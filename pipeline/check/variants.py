@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.check.case import Case
-from pipeline.check.oracle import place, spellings
+from pipeline.check.oracle import is_day, place, spellings
 from pipeline.check.plausible import form_of, objects_in
 from pipeline.check.script import Line, Made, Script, beside, calls_of, replacing, retold, with_line
 from pipeline.domain import Tool
@@ -102,7 +102,7 @@ def _respelling(case: Case) -> Callable[[str], str]:
         ways = spellings(answer, case.stand.world.today)
         if isinstance(answer.value, int) and not answer.money:
             counts += [(ways[0], ways[1])] if ways[0] != ways[1] else []
-        elif answer.money or str(answer.value)[4:5] == "-":  # a day in its four ways; a time of day stays as it is
+        elif answer.money or is_day(str(answer.value)):  # a day in its four ways; a time of day stays as it is
             ways = ways if answer.money else ways[:4] if len(str(answer.value)) == 10 else ways[1:4]
             pairs += [(way, other) for way, other in zip(ways, (*ways[1:], ways[0]), strict=True) if way != other]
 
