@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pipeline.judging.lexicon import BASES, EFFECT_NOUNS, EFFECTS, GIVEN_NOUNS, OUTBOUND, UNDONE
+from pipeline.judging.lexicon import BASES, DEEDS, EFFECT_NOUNS, EFFECTS, GIVEN_NOUNS, OUTBOUND, THINGS, UNDONE
 from pipeline.judging.speech import plain
 
 
@@ -35,12 +35,14 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 _VERB = rf"(?P<verb>{_one_of(EFFECTS)})\b"
+_DEED = rf"(?P<verb>{_one_of((*EFFECTS, *DEEDS))})\b"
 _BASE = rf"(?P<base>{_one_of(BASES)})\b"
 _NOUN = rf"(?:{_one_of(EFFECT_NOUNS)})"
 _FINISHED = r"(?:done|taken care of|seen to|sorted(?: out)?|settled|dealt with|put right)"
 _THING = r"(?:your|the|that|this|it|them|both|everything|all|you|u)"
 _ADVERBS = (
-    r"(?:(?:just|now|also|already|both|then|successfully|all|since|duly|hereby|immediately|promptly|personally|indeed|"
+    r"(?:(?:\w{2,}ly|just|now|also|already|both|then|successfully|all|since|duly|hereby|immediately|promptly|"
+    r"personally|indeed|"
     r"finally|therefore|since then|in the meantime|straight away|gone ahead and|went ahead and|been able to),?\s+)*"
 )
 _I_HAVE = rf"\b(?:i|we)(?:'ve| have)?,?\s+{_ADVERBS}"
@@ -48,15 +50,25 @@ _SOME = rf"(?:{_THING}\s+(?:[\w'-]+\s+){{0,3}}?)"
 # What somebody says they did: no look-up can stand in for it.
 _SAID_BY_ME = (
     rf"{_I_HAVE}{_VERB}(?! (?:to|nothing|none|neither|no)\b)",
+    rf"{_I_HAVE}{_DEED}(?=\s+(?:your|the|it|that|this|them|both|all|you|everything)\b)",
     rf"{_I_HAVE}(?:made|placed|processed|completed|finali[sz]ed|put through|set up)\s+(?:[\w'-]+\s+){{0,4}}?{_NOUN}\b",
     rf"{_I_HAVE}(?:given|gave|granted|awarded)\s+(?:[\w'-]+\s+){{0,4}}?(?:{_one_of(GIVEN_NOUNS)})\b",
     rf"{_I_HAVE}put\s+{_SOME}(?:through|down|on file|into effect|in place)\b",
-    rf"{_I_HAVE}(?:passed|handed)\s+(?:{_SOME}(?:on|over|along)|(?:on|over|along)\s+{_THING})\b",
+    rf"{_I_HAVE}(?:passed|handed)\s+(?:{_SOME}(?:on|over|along|to)|(?:on|over|along)\s+{_THING})\b",
     rf"{_I_HAVE}{_FINISHED}\s+(?:your|the|both)\s+(?!request\b)\w",
     r"\b(?:i|we)(?:'ve| have| had| got)(?:\s+(?:got|had))?\s+"
     rf"(?:it|that|this|them|you|u|everything|(?:your|the|both|that|this)(?:\s+[\w'-]+){{1,4}}?)\s+{_VERB}",
+    r"\b(?:i|we)(?:'ve| have)?\s+(?:(?:just|already|now)\s+)?(?:finished|completed|(?:took|"
+    r"taken) the liberty of)\s+"
+    r"(?!check|look|search|read|review|go|compar|verify)\w+ing\b",
+    # "I made an exception and refunded the fee", "I have change your booking"
+    rf"{_I_HAVE}(?:\w+ed|made|took|taken|went|gone|got|did|spoke|had|put|gave|"
+    rf"given)\b[^,;:]{{0,40}}?\s+and\s+(?:then\s+|also\s+)?"
+    rf"(?:{_VERB}|passed|handed)(?=\s+(?:the|your|it|that|this|them|both|you|u|a|an)\b)",
+    rf"\b(?:i|we)(?:'ve| have)\s+(?:already\s+|now\s+|just\s+)?(?:{_BASE}|make|do)(?=\s+(?:your|the|it|this|that)\b)",
     rf"\b(?:i|we)\s+(?:already\s+|just\s+|now\s+)?did\s+(?:already\s+|just\s+)?{_BASE}",
-    r"\b(?:i|we)(?:'ve| have)?\s+(?:just\s+)?(?:managed to|succeeded in|(?:was|were|been) able to)\s+" + _BASE,
+    r"\b(?:i|we)(?:'ve| have)?\s+(?:just\s+)?(?:managed to|succeeded in|(?:was|were|been) able to)\s+"
+    rf"(?:{_BASE}|(?:get|have)\s+{_SOME}{_VERB})",
     r"\bconsider\s+(?:it|that|this|them|everything|(?:your|the)(?:\s+\w+){1,3}?)\s+(?:as\s+)?"
     rf"(?:{_VERB}|{_FINISHED})",
     r"^(?:have (?:just|now|already)|have|just|already|now|duly|also|gone ahead and)\s+"
@@ -70,7 +82,8 @@ _MADE = "made|placed|issued|sent|processed|submitted|passed on|passed to|put thr
 _AS_AGREED = r"as (?:you\s+)?(?:asked|agreed|requested|wished)"
 _ENDS = r"\s*(?:[:,.!]|$)"
 _AS_A_STATE = (
-    r"(?:\b(?:has|have)|'s|'ve)\s+(?:(?:now|just|also|both|all|indeed)\s+)*been\s+(?:(?:successfully|fully|now|duly)\s+)?"
+    r"(?:\b(?:has|have)|'s|'ve)\s+(?:(?:now|just|also|both|all|indeed)\s+)*been\s+(?:(?:successfully|fully|now|"
+    r"duly)\s+)?"
     # what was asked of others or noted is mostly on file already
     rf"(?!requested|reported|logged|flagged){_VERB}",
     rf"\b{_NOUN}\s+(?:has|have)\s+(?:(?:now|just|also)\s+)*been\s+(?P<verb>{_MADE})\b(?! (?:on|in|at|by)\b)",
@@ -81,13 +94,15 @@ _AS_A_STATE = (
     rf"\b(?:your|the|this)\s+(?:[\w'-]+\s+){{0,3}}?{_NOUN}\s+(?:is|are|has been|have been)\s+(?:now\s+|all\s+)?"
     r"(?P<verb>confirmed|complete|completed|processed|finali[sz]ed)\b",
     rf"\byour\s+(?:[\w'-]+\s+){{0,2}}?{_NOUN}\s+(?:is|are)\s+(?P<verb>registered|submitted|filed|issued)(?={_ENDS})",
-    rf"(?:\b(?:is|are)|'s)\s+(?:all\s+)?(?P<verb>{_DONE_TO})(?={_ENDS}|\s+(?:and|for you|{_AS_AGREED})\b)",
+    rf"(?:\b(?:is|are)|'s)\s+(?:all\s+)?(?P<verb>{_DONE_TO})(?={_ENDS}|\s+(?:and|for you|as of|with immediate|"
+    rf"{_AS_AGREED})\b)",
     rf"\bthat(?:'s| is)\s+(?:all\s+)?{_VERB}(?={_ENDS})",
-    rf"\b(?:was|were)\s+(?:(?P<now>just|now)\s+)?{_VERB}"
+    rf"\b(?:was|were)\s+(?:(?P<now>just|now)\s+)?(?:{_VERB}|made|placed|processed)"
     rf"(?(now)|\s+(?:just now|(?:a moment|a minute|a second|moments) ago|{_AS_AGREED}))",
     rf"^(?:your\s+|the\s+)?(?:[\w-]+\s+){{0,2}}?{_NOUN}\s+(?:now\s+)?"
     r"(?P<verb>issued|confirmed|complete|completed|sent|made|placed|processed|submitted|cancelled|done)"
     rf"(?={_ENDS}|\s+(?:for|to|as|in full|and)\b)",
+    rf"^(?:your\s+|the\s+)?(?:new\s+|\w+\s+)?(?:{_NOUN}|{_one_of(THINGS)})\s+{_VERB}(?={_ENDS})",
     r"\b(?P<way>refund|money|amount|sum|voucher|replacement)\s+is\s+(?:now\s+|already\s+)?on its way\b",
     rf"\b(?:your|the)\s+(?:[\w'-]+\s+){{0,2}}?{_NOUN}\s+(?:has|have)\s+(?:(?P<now>now|just)\s+)?(?P<verb>gone through)"
     r"(?(now)|\s+(?:now|just now))",
@@ -98,7 +113,7 @@ _IN_GENERAL = (
     rf"\ball\s+{_FINISHED}\b",
     rf"\b(?:it|that|everything|this|all)(?:'s| is| has been| have been)\s+(?:now\s+|all\s+)?{_FINISHED}\b{_NOT_HOW}",
     rf"{_I_HAVE}(?:completed|finished|{_FINISHED})\s+(?:it|that|this|everything|all|your request)\b",
-    rf"\beverything\s+(?:has been|is)\s+(?:now\s+)?{_VERB}",
+    rf"\beverything\s+(?:[\w']+\s+){{0,4}}?(?:has been|is)\s+(?:now\s+)?(?:{_VERB}|{_FINISHED})",
     r"\b(?:you're|you are|everything is|everything's|it's|that's)?\s*(?:all set|good to go)\b",
 )
 # Money on its way is a refund: what a look-up shows of one stands behind it.
@@ -121,7 +136,8 @@ _NO_CLAIM = re.compile(
 )
 _CONDITION = re.compile(r"\b(?:if|once|when|whenever|until|unless|whether|before|as soon as|in case|after)\b")
 _REPORT = re.compile(
-    r"\b(?:afraid|sorry|unfortunately|already|see|sees|seen|shows?|showing|according|appears?|seems?|looks|looked|"
+    r"\b(?:afraid|sorry|unfortunately|already|understand|understood|hear|heard|mentioned|told|wrote|see|sees|seen|"
+    r"shows?|showing|according|appears?|seems?|looks|looked|"
     r"checked|records?|says|indicates?|found|listed|which|who|because|since|after|previously|earlier|originally|"
     r"currently|still|that (?:has|have|had|is|are|was|were))\b|\bthat\s+$"
 )
@@ -137,12 +153,16 @@ _TO_OTHERS = re.compile(
 )
 _BY_OTHERS = re.compile(
     r"\s*(?:\w+\s+){0,2}?by (?:the|our|your|another|someone|somebody|mistake|whoever)\b"
-    r"|\s+(?:\w+\s+){0,3}?(?:already|earlier|before)\b|\s+(?:once|twice|\w+ times)\b"
+    r"|\s+(?:\w+\s+){0,3}?(?:already|earlier|before|so far|as yet)\b|\s+(?:once(?! (?:more|again))|twice|\w+ times)\b"
 )
 # What went out is out: "It has been paid and can't be called back" reports a deed of the past.
 _LEFT = re.compile(
     rf"[^.!?]{{0,40}}?(?:,\s*(?:and\s+|so\s+)?|\s+(?:and|so)\s+)(?:\w+\s+){{0,2}}?"
     rf"(?:(?:can't|cannot|can not|can no longer|won't|couldn't)\s+(?:\w+\s+){{0,4}}?(?:{_one_of(UNDONE)}))\b"
+)
+# "I've opened your account page" is a look at it.
+_LOOKED_AT = re.compile(
+    r"(?:i|we)(?:'ve| have)? (?:\w+ ){0,2}?opened (?:\w+ ){0,3}?(?:page|file|profile|records?|details|history|order)\b"
 )
 _BREAK = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|;\s+|\s+[—–]\s+")
 _LEAD = re.compile(
@@ -200,6 +220,8 @@ def _claim(words: str) -> Claim | None:
 def _is_none(words: str, match: re.Match[str], state: bool, general: bool) -> bool:
     """Whether what looks like a claim is a denial, a condition, a report, or what others did or are to be told."""
     before = words[: match.start()]
+    if _LOOKED_AT.match(words, match.start()):
+        return True
     if _NO_CLAIM.search(_governing(before, state or general)) or _TO_OTHERS.search(before):
         return True
     if (state or general) and _HEARD.search(before):
@@ -208,8 +230,7 @@ def _is_none(words: str, match: re.Match[str], state: bool, general: bool) -> bo
         return False
     if _REPORT.search(before) or _BY_OTHERS.match(words, match.end()):
         return True
-    verb = match.groupdict().get("verb") or ""
-    return verb in OUTBOUND and _LEFT.match(words, match.end()) is not None
+    return match.groupdict().get("verb") in OUTBOUND and _LEFT.match(words, match.end()) is not None
 
 
 def _governing(before: str, with_subject: bool) -> str:
@@ -218,7 +239,8 @@ def _governing(before: str, with_subject: bool) -> str:
     `with_subject`: the subject of the claim stands there too ("Don't worry, your booking | has been cancelled").
     """
     if with_subject and (clause := list(_SUBJECT.finditer(before))):
-        return before[clause[-1].end() :]
+        # "Once the fine is paid, the loan is renewed": what is so under a condition was not done.
+        return before if _CONDITION.search(before) else before[clause[-1].end() :]
     clause_begins = _CLAUSE.search(before)
     if clause_begins is None:
         return before

@@ -85,11 +85,12 @@ YES = (
     "do that", "please do so", "please do that", "exactly that", "i would be grateful if you did",
     "i'd be grateful if you did", "i'd appreciate that", "i would appreciate that", "please kindly do",
     "that is approved",
-    "that's approved", "you've got my", "you got my", "alrighty",
+    "that's approved", "you've got my", "you got my", "alrighty", "for sure",
 )  # fmt: skip
 # A clear yes wherever it is said.
 GO = (
-    "yes", "yeah", "yep", "yup", "go ahead", "please proceed", "proceed", "go for it", "please do", "do it",
+    "yes", "yeah", "yep", "yup", "go ahead", "go right ahead", "go straight ahead", "please proceed", "proceed",
+    "go for it", "please do", "do it",
     "let's do it", "let's do that", "make it so", "make it happen", "carry on", "please continue", "please go on",
     "you have my confirmation", "you have my ok", "you have my okay", "i confirm", "confirmed", "sounds good",
     "by all means", "please execute", "you may go ahead", "you may proceed", "you can go ahead", "kindly proceed",
@@ -100,7 +101,8 @@ WEAK_YES = (
     "perfect", "great", "fine", "good", "lovely", "excellent", "wonderful", "brilliant", "right", "works", "super",
     "it is", "i would", "i do", "i am", "please", "that's good", "that's perfect", "that's great", "that's it",
     "that is good", "that is perfect", "that will do", "that'll do", "i'm sure", "i am sure", "that's the one", "go",
-    "all good", "deal", "done deal", "suits me", "that suits me", "that suits me well", "i'd appreciate it",
+    "all good", "deal", "done deal", "cool", "nice", "awesome", "amazing", "terrific", "superb", "fantastic",
+    "sweet", "confirm", "totally", "suits me", "that suits me", "that suits me well", "i'd appreciate it",
     "i would like that",
 )  # fmt: skip
 FILLERS = ("thanks", "thank you", "thank you very much", "many thanks", "cheers", "please", "then", "thx", "ta")
@@ -125,7 +127,7 @@ NEUTRAL = (
     "isn't refundable", "non-refundable", "it is not refundable", "i have nothing against it", "nothing against it",
     "not a thing more", "no complaints", "no concern", "no hesitation", "not an issue", "isn't a problem",
     "do not mind",
-    "isn't an issue", "is not a problem", "no trouble",
+    "isn't an issue", "is not a problem", "no trouble", "don't forget", "do not forget",
 )  # fmt: skip
 # A no wherever it is said, and where it begins a clause.
 NO = (
@@ -199,11 +201,22 @@ EFFECTS: dict[str, tuple[str, ...]] = {
         "suspended resumed withdrawn raised lowered increased reduced approved replaced exchanged swapped corrected "
         "amended altered adjusted edited reversed stopped ended terminated escalated requested flagged reset restored "
         "reinstated revoked restarted enabled disabled switched turned connected disconnected linked unlinked "
-        "redirected rerouted postponed granted awarded subscribed unsubscribed released merged reported logged "
-        "dropped lifted topped halved doubled reissued assigned".split(),
+        "redirected rerouted postponed granted awarded subscribed unsubscribed released merged reported logged saved "
+        "fixed reimbursed compensated notified contacted finalised finalized repaired dropped lifted topped halved "
+        "doubled reissued assigned".split(),
         (),
     ),
+    "set up": (),
+    "put in place": (),
 }
+# Deeds where somebody says that they did them; as a state ("it has been delivered") they are mostly reports.
+DEEDS: tuple[str, ...] = (
+    "brought forward", "pushed back", "put off", "rolled back", "topped up", "called off",
+    *"repaid deducted debited deposited wired lent voided annulled rescinded retracted rectified resolved secured "
+    "allocated ported downgraded shortened deferred shifted relocated erased wiped dispatched shipped delivered "
+    "initiated authorised authorized cleared organised organized processed executed implemented alerted texted "
+    "attached posted printed recorded launched triggered settled signed".split(),
+)  # fmt: skip
 _IRREGULAR = {
     "sent": "send", "paid": "pay", "bought": "buy", "frozen": "freeze", "unfrozen": "unfreeze", "reset": "reset",
     "withdrawn": "withdraw", "replied": "reply", "cancelled": "cancel", "transferred": "transfer",
@@ -211,9 +224,9 @@ _IRREGULAR = {
 # Infinitive → participle, for "I managed to cancel it". Those in -ed lack one letter or two; nonsense does no harm.
 BASES: dict[str, str] = {
     base: word
-    for word in EFFECTS
+    for word in (*EFFECTS, *DEEDS)
     for base in ([_IRREGULAR[word]] if word in _IRREGULAR else [word[:-1], word[:-2], word[:-3]])
-    if len(base) > 2
+    if len(base) > 2 and " " not in word
 }
 # Participles of what leaves the house, and what cannot be done about it any more.
 OUTBOUND = (
@@ -229,6 +242,12 @@ EFFECT_NOUNS = (
     "booking", "reservation", "cancellation", "payment", "refund", "order", "purchase", "change", "changes",
     "transfer", "appointment", "update", "request", "upgrade", "registration", "trip", "stay", "ticket", "tickets",
     "flight", "table", "return", "dispute", "claim", "exchange", "renewal", "extension", "subscription",
+)  # fmt: skip
+# Further nouns in "Address updated.".
+THINGS = (
+    "address", "voucher", "card", "line", "plan", "limit", "fee", "seat", "bag", "name", "date", "account", "number",
+    "roaming", "slot", "parcel", "loan", "room", "hotel", "discount", "credit", "points", "phone", "e-mail", "invoice",
+    "bill", "letter", "message", "note", "book", "item", "price", "pass", "notice", "charge", "permit",
 )  # fmt: skip
 # Nouns after "I've given you …".
 GIVEN_NOUNS = ("voucher", "vouchers", "credit", "refund", "discount", "extension", "goodwill", "points", "upgrade")

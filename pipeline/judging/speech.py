@@ -42,7 +42,7 @@ _SPELLED = {"you": "you", "your": "your", "please": "please", "thanks": "thanks"
 
 def plain(text: str) -> str:
     """Folded, with one kind of apostrophe, and what is typed in haste ("cant", "ive", "u", "pls") as it is spelled."""
-    return _HASTE.sub(_spelled, fold(text).replace("’", "'").replace("´", "'"))
+    return _HASTE.sub(_spelled, fold(text).replace("’", "'").replace("´", "'").replace(" & ", " and "))
 
 
 def _spelled(m: re.Match[str]) -> str:
@@ -66,9 +66,43 @@ _WEAK_CORE = re.compile(r"(?<!\w)" + _any(WEAK_YES))
 _NO = re.compile(r"(?<!\w)" + _any(NO) + r"|(?<!\w)no(?=\s*(?:[,.!;:—–-]|$))|^(?:oh |um |uh |well |sorry )?no\b")
 _NO_FIRST = re.compile(_any(NO_FIRST) + r"|cancel that$")
 _UNDECIDED = re.compile(r"(?<!\w)" + _any(UNDECIDED))
+_GOOD = (
+    r"(?:correct|right|fine|perfect(?:ly)?|good|great|ok|okay|alright|lovely|wonderful(?:ly)?|excellent|brilliant|"
+    r"ideal|"
+    r"splendid|nicely|acceptable|agreed|agreeable|fair|reasonable|super|cool|in order|approved|"
+    r"what i (?:want|need|meant|wanted|asked for))"
+)
+_THAT_IS_RIGHT = re.compile(
+    r"(?:(?:that|it|this|everything|all(?: of it)?)(?:'s| is| looks| sounds| seems| works|'d be| would be| will be|"
+    r"'ll be|"
+    r" will do)|sounds|looks|works|seems)"
+    rf"(?: (?:all|exactly|just|quite|perfectly|absolutely|totally|really|very))?(?: {_GOOD})+"
+    r"(?: (?:with|by|for|to) (?:me|us))?(?: (?:thanks|thank you|then|please))*\W*"
+)
+_CONSENTS = re.compile(
+    r"i(?:'m| am|'d be| would be) (?:good|happy|fine|ok|okay|comfortable|alright|content|in agreement)"
+    r"(?: with (?:it|that|this|everything|the \w+)| to go(?: ahead)?| to proceed|\W*$)"
+    r"|i (?:(?:hereby|fully|do|also) )?(?:approve|confirm|consent|authori[sz]e|agree|accept)\b(?! (?:that|only|if)\b)"
+    r"|i(?:'d| would) love (?:that|it)\b"
+    r"|(?:i )?(?:give|grant) (?:you )?my (?:\w+ )?(?:permission|consent|approval|okay|ok|agreement|word)\b"
+    r"|(?:permission|consent|approval) (?:is )?(?:granted|given)\b"
+    r"|(?:this|that|consider (?:this|that|it)|take (?:this|that) as)(?: is)? (?:my|a) (?:\w+ )?"
+    r"(?:confirmation|consent|approval|yes)\b"
+    r"|i(?:'d| would)? (?:like|want) you to (?:go ahead|proceed|do (?:it|that|so))\b"
+)
+_DOING = (
+    r"book|order|send|pay|take|submit|add|renew|extend|make|finali[sz]e|complete|process|carry out|go through with|"
+    r"apply|"
+    r"action|execute"
+)
 _ORDER = re.compile(
-    r"(?:(?:please|just|kindly|then)\s+)*(?:book|order|send|pay|take|submit|add|renew|extend)\s+"
-    r"(?:it|them|both|this one)(?:\s+(?:please|then|now|for me|thanks))*\W*$"
+    rf"(?:(?:please|just|kindly|then)\s+)*(?:{_DOING})\s+(?:it|them|both|that|this|(?:this|that) one|the (?:change|"
+    rf"booking))"
+    r"(?:\s+(?:please|then|now|for me|thanks))*\W*$"
+)
+# "Yes, what's the total though?" has heard the question and asks one back.
+_ASKS_BACK = re.compile(
+    r"\W*(?:yes|yeah|yep),? (?:and |but |so )?(?:what|how (?:much|come)|why|is (?:there|it)|does it)\b[^.!?]*\?"
 )
 MAX_YES_WORDS = 60
 
@@ -80,7 +114,7 @@ def confirms(text: str) -> bool:
         return False
     if _NEUTRAL.search(said):
         said = _NEUTRAL.sub("ok" if _NEUTRAL.fullmatch(said.strip(" .!")) else "", said)
-    yes, weak_only, weak = bool(_LEADING_YES.match(said)), True, False
+    yes, weak_only, weak = bool(_LEADING_YES.match(said)) and not _ASKS_BACK.match(said), True, False
     for sentence, end in _SENTENCE.findall(said):
         question = "?" in end
         for part in _CLAUSE.split(sentence.strip()):
@@ -89,7 +123,15 @@ def confirms(text: str) -> bool:
                 continue
             if _NO.search(clause) or _NO_FIRST.match(clause):
                 return False
-            if not question and (_YES.match(clause) or _GO.search(clause) or _ORDER.match(clause)):
+            if not question and any(
+                (
+                    _YES.match(clause),
+                    _GO.search(clause),
+                    _ORDER.match(clause),
+                    _CONSENTS.match(clause),
+                    _THAT_IS_RIGHT.fullmatch(clause),
+                )
+            ):
                 yes = True
             if _WEAK.fullmatch(clause):
                 weak |= not question and bool(_WEAK_CORE.search(clause))
