@@ -22,6 +22,19 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?(?:
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::\d\d)?")
 _NUMERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _CODE = re.compile(r"([a-z]{2,})[ -]?(\d+)")
+_NO_MONEY = re.compile(
+    r"\b(?:free of charge|for free|at no (?:extra )?(?:cost|charge)|"
+    r"without (?:a|any) (?:\w+ )?(?:fee|charge|cost|deduction)|"
+    r"(?:no|zero) (?:\w+ )?(?:fees?|charges?|costs?|deductions?|penalty|surcharge|refund|balance|"
+    r"debts?|fines?|difference)|"
+    r"nothing (?:is|was|will be|to be) (?:due|owed|owing|charged|kept|deducted|paid|refunded|withheld|open)|"
+    r"nothing to pay|(?:owes?|pays?|costs?|costing) (?:you )?nothing)\b"
+)
+# "No seats are left" counts; "no problem" and "no record of it" do not.
+_NONE = re.compile(
+    r"\b(?:no (?!problem|worr|doubt|need|hurry|rush|longer|more|one|idea|way|further|other|record|access|information|"
+    r"reason|matter|option|tool|fee|charge|cost|extra|such|part|trouble|issue)[a-z]+|none)\b"
+)
 
 
 def communicated(answer: Answer, text: str) -> bool:
@@ -48,6 +61,8 @@ def value_told(value: Cell, text: str, *, money: bool = False) -> bool:
 
 
 def _number_told(value: int, money: bool, reading: Reading) -> bool:
+    if value == 0 and (_NO_MONEY if money else _NONE).search(reading.folded):
+        return True  # "free of charge", "no seats left"
     if not money:
         return Decimal(value) in reading.numbers
     # A credit of -120.00 is told as "a refund of $120.00".

@@ -53,9 +53,9 @@ ASKS = (
 # Questions and phrases that end a report and wait for nothing; with "before I …" they wait.
 _ELSE = r"(?:you|there)\b[^.?!;]*\b(?:else|more|other|further)\b"
 COURTESY_QUESTIONS = (
-    r"[^.?!;]*\b(?:anything|something|what) (?:else|more)\b(?![^?.!]*\bbefore (?:i|we)\b)[^.?!;]*\?",
-    r"[^.?!;,]*\bhow (?:else )?(?:can|may|could) (?:i|we) (?:help|assist|be of)\b[^.?!;]*\?",
-    r"[^.?!;,]*\bwhat (?:else )?can (?:i|we) do for you\b[^.?!;]*\?",
+    r"\b(?:anything|something|what) (?:else|more)\b(?![^?.!]*\bbefore (?:i|we)\b)[^.?!;]*\?",
+    r"\bhow (?:else )?(?:can|may|could) (?:i|we) (?:help|assist|be of)\b[^.?!;]*\?",
+    r"\bwhat (?:else )?can (?:i|we) do for you\b[^.?!;]*\?",
     rf"\b(?:please )?let (?:me|us) know if {_ELSE}[^.?!;]*",
     rf"\bif {_ELSE}[^.?!;]*,[^.?!;]*\b(?:let (?:me|us) know|tell (?:me|us))\b",
 )

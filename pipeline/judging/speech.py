@@ -155,6 +155,7 @@ def courteous(text: str) -> bool:
 
 _ASKS = re.compile("|".join(ASKS))
 _OFFER = re.compile(rf"\b(?:i|we)(?:'d| can| could| would)(?: also| then| still)? (?:{'|'.join(BASES)})\b")
+_STOP = re.compile(r"(?<=[.?!;\n])")
 _COURTESY_QUESTION = re.compile("|".join(COURTESY_QUESTIONS))
 
 
@@ -164,8 +165,18 @@ def asks(text: str) -> bool:
     "Anything else?" at the end of a report waits for nothing; at the end of an offer it does.
     """
     said = plain(text).replace("？", "?")
-    left = _COURTESY_QUESTION.sub(" ", said)
+    left = _without_courtesies(said)
     return _ASKS.search(left) is not None or (left != said and _OFFER.search(left) is not None)
+
+
+def _without_courtesies(said: str) -> str:
+    """A message without its "anything else?". Clause by clause: in a long text a pattern may not look back far."""
+    left = []
+    for sentence in _STOP.split(said):
+        if courtesy := _COURTESY_QUESTION.search(sentence):
+            sentence = sentence[: max(sentence.rfind(",", 0, courtesy.start()), 0)]
+        left.append(sentence)
+    return " ".join(left)
 
 
 # ---------------------------------------------------------------- a refusal

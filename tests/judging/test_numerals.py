@@ -114,6 +114,38 @@ def test_a_part_of_what_is_said_in_words_is_not_told(value: Cell, text: str) -> 
     assert not value_told(value, text)
 
 
+@pytest.mark.parametrize(
+    ("money", "text"),
+    [
+        (True, "Cancelling it is free of charge."),
+        (True, "There's no cancellation fee."),
+        (True, "Nothing is kept, and nothing is due."),
+        (True, "Sending it back costs you nothing."),
+        (True, "You can change it at no cost."),
+        (False, "There are no seats left."),
+        (False, "You have none."),
+        (False, "zero points"),
+    ],
+)
+def test_nothing_is_told_in_words(money: bool, text: str) -> None:
+    assert value_told(0, text, money=money)
+
+
+@pytest.mark.parametrize(
+    ("money", "text"),
+    [
+        (True, "The fee is $12, and there is nothing else to do."),
+        (True, "No problem, that's $12."),
+        (True, "Feel free to ask."),
+        (False, "No problem, you have 12."),
+        (False, "No, you have 12 and nobody else has more."),
+        (False, "There's no need to count them."),
+    ],
+)
+def test_a_no_of_something_else_tells_no_zero(money: bool, text: str) -> None:
+    assert not value_told(0, text, money=money)
+
+
 def in_words(n: int) -> str:
     """A whole number below a million, as it is said."""
     if n < 20:
