@@ -150,16 +150,18 @@ def _contradicts(talk: _Talk) -> Iterator[UserError]:
     known += [str(value) for first in talk.turned for value in first.values()]
     known += [words for goal in goals for words in talk.words(goal)]
     for at, text in talk.said:
-        for name, value in _told(goals, text):
-            if (allowed := talk.values_of(name)) and fold(value) not in allowed:
-                yield UserError("contradicts", at, f"{name} = {value!r}, which is {', '.join(sorted(allowed))}")
+        for name, values in _told(goals, text).items():
+            # several ways to say a fact may fit one message; one that reads a right value has read it rightly
+            if (allowed := talk.values_of(name)) and not {fold(value) for value in values} & allowed:
+                yield UserError("contradicts", at, f"{name} = {values[0]!r}, which is {', '.join(sorted(allowed))}")
         grounds = Grounds(users=known + talk.heard(at), rules=[], seen=[], agreed=[], today=None)
         for value in grounds.unknown_in(text):
             yield UserError("contradicts", at, f"{value} comes from nowhere")
 
 
-def _told(goals: Sequence[Goal], text: str) -> Iterator[tuple[str, Cell]]:
-    """The facts that a message gives in the domain's own words."""
+def _told(goals: Sequence[Goal], text: str) -> dict[str, list[Cell]]:
+    """The facts that a message gives in the domain's own words, with every value that these can be read as."""
+    found: dict[str, list[Cell]] = {}
     for goal in goals:
         templates = [way for asked in goal.asked.values() for ways in asked.tell.values() for way in ways]
         for template in (*goal.templates, *templates):
@@ -169,7 +171,8 @@ def _told(goals: Sequence[Goal], text: str) -> Iterator[tuple[str, Cell]]:
                 continue
             for name, value in (read or {}).items():
                 if not _dated(value):  # a day said without its year reads differently on another day
-                    yield name, value
+                    found.setdefault(name, []).append(value)
+    return found
 
 
 def _dated(value: Cell) -> bool:
