@@ -23,6 +23,7 @@ from engine.types import Frozen
 
 PRESETS = Path(__file__).with_name("presets.toml")
 STOP = 20.0  # seconds that a server is given to end by itself
+KILLED = 5.0  # seconds after which what was killed is gone, or a zombie that nobody collects
 SHOWN = 25  # lines of its log that a failure shows
 
 
@@ -147,6 +148,13 @@ class Server:
             except subprocess.TimeoutExpired:
                 continue
         self._process.wait(timeout=STOP)
+        gone = time.monotonic() + KILLED
+        while time.monotonic() < gone:  # its children die a moment later, and hold ports and memory until then
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.02)
 
 
 def start(

@@ -223,8 +223,11 @@ def refused(made: Made, step: Step) -> Step:
 
 
 def with_calls() -> Iterator[Made]:
-    """Tasks in which the agent calls and the user does not: whose calls may be moved about."""
-    return (made for made in tasks() if made.careful.calls and all(c.actor == "agent" for c in made.careful.calls))
+    """Tasks in which only the agent calls and no fault strikes: whose calls may be moved about."""
+    for made in tasks():
+        calls = made.careful.calls
+        if calls and all(call.actor == "agent" and call.fault is None for call in calls):
+            yield made
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
