@@ -64,7 +64,9 @@ def generate(console: Console, file: Path | None, given: dict[str, Any]) -> Exit
 
 
 def _supported(config: RunConfig) -> None:
-    models_of(config)
+    if any(not player.base_url for player in models_of(config)):
+        remedy = "Start one (engine/presets.toml has the commands) and say openai:MODEL@http://HOST:PORT/v1."
+        raise BadInput("a run starts no model server itself: vllm: has none to ask", remedy=remedy)
     if config.runner == "ray" and in_ray_job() and not config.out.is_absolute():
         what = "a Ray job runs in a folder that is thrown away after it: the path must be absolute"
         raise BadInput(
