@@ -157,19 +157,7 @@ class Server:
             time.sleep(0.02)
 
 
-def start(
-    preset: Preset,
-    *,
-    log: Path,
-    model: str | None = None,
-    name: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    rank: int = 0,
-    address: str = "",
-    more: Sequence[str] = (),
-) -> Server:
-    """Start a preset's server; it may take long until it answers (`Server.wait`)."""
-    command = command_of(preset, model=model, name=name, host=host, port=port, rank=rank, address=address, more=more)
+def start(preset: Preset, command: Sequence[str], *, log: Path, host: str = "127.0.0.1", port: int = 8000) -> Server:
+    """Start a preset's server by its command (`command_of`); it may take long until it answers (`Server.wait`)."""
     reached = "127.0.0.1" if host == "0.0.0.0" else host
     return Server(command, base_url=f"http://{reached}:{port}/v1", log=log, env=preset.env)

@@ -28,7 +28,7 @@ from pipeline.storage.query import query
 from pipeline.storage.schema import dataset_row, dataset_schema, split_of
 from pipeline.storage.shards import CommittedShard, RunFolder
 from pipeline.trust.attribution import attribute
-from pipeline.types import Record
+from pipeline.verdicts import Record
 
 
 def publish(

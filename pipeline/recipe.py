@@ -22,7 +22,8 @@ from pipeline.storage.kept import Kept, cache_folder
 from pipeline.tasks.personas import FILE as PERSONAS
 from pipeline.tasks.personas import parse_personas
 from pipeline.tasks.synthesize import TaskMaker
-from pipeline.types import Persona, Rubric, Task
+from pipeline.types import Persona, Task
+from pipeline.verdicts import Rubric
 from pipeline.world import CompiledDomain, compile_domain, find_domain, parse_source
 from pipeline.world.generators import NAMES, Names, parse_names
 from pipeline.world.load import name_of, read_files

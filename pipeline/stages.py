@@ -38,7 +38,8 @@ from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
 from pipeline.tasks.draw import Drawer
 from pipeline.trust.users import user_errors
-from pipeline.types import Admission, DroppedTask, Episode, Record, Task, Trajectory, Verdict
+from pipeline.types import DroppedTask, Episode, Task, Trajectory
+from pipeline.verdicts import Admission, Record, Verdict
 from pipeline.world import FinalState, SqlEnvironment, World, populate
 from pipeline.world.faults import plan_faults
 

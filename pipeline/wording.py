@@ -185,15 +185,19 @@ def render(
     today: str = "",
     currency: str = "$",
     loops: bool = False,
+    most: int = MAX_TEXT,
 ) -> str:
-    """A template with its values said. Raises BadInput when a name is missing or a value does not fit its filter."""
+    """A template with its values said. Raises BadInput when a name is missing or a value does not fit its filter.
+
+    What a stranger's template makes is cut off after `most` characters.
+    """
     try:
         text = compile_template(source, loops).render(values, _style=style, _today=today, _currency=currency)
     except BadInput:
         raise
     except Exception as error:  # whatever a template from a stranger can raise is the template's fault
         raise BadInput(f"template {source!r} cannot be rendered: {error}") from None
-    return text[:MAX_TEXT] if len(text) > MAX_TEXT else text
+    return text[:most]
 
 
 @lru_cache(maxsize=4096)

@@ -35,7 +35,8 @@ from pipeline.recipe import Recipe, gather_inputs
 from pipeline.stages import Worlds, episode_of, judge, make_task, play
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
-from pipeline.types import DroppedTask, Record, Task, Trajectory
+from pipeline.types import DroppedTask, Task, Trajectory
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment, World, domain_folders, populate
 from tests.bench_ladder import measured
 

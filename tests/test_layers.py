@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The nouns, and what all rooms say and read them with: these may know each other.
     (
         "types",
+        "verdicts",
         "domain",
         "errors",
         "identity",

@@ -19,7 +19,8 @@ from pipeline.storage.dataset import dataset_files, read_rows
 from pipeline.storage.funnel import Funnel
 from pipeline.storage.schema import dataset_schema
 from pipeline.storage.shards import RunFolder
-from pipeline.types import DroppedTask, Record
+from pipeline.types import DroppedTask
+from pipeline.verdicts import Record
 from tests.storage.builders import config, fill, opened, record, task, words
 
 CATEGORIES = {"toy": "test", "other": "test"}

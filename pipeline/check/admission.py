@@ -22,7 +22,8 @@ from pipeline.check.oracle import Truth
 from pipeline.check.stand import Stand
 from pipeline.check.variants import mood, variants
 from pipeline.judging.criteria import DECLINED
-from pipeline.types import Admission, Change, Misjudged, MutantTally, Task, Trajectory, VariantTally, Verdict
+from pipeline.types import Change, Task, Trajectory
+from pipeline.verdicts import Admission, Misjudged, MutantTally, VariantTally, Verdict
 
 LEAST = 6  # right runs besides the usual one; where too little happens to vary, the expert tries in other moods
 LOOSE = ("text", "derived", "clock")  # compare modes under which any value will do

@@ -22,7 +22,8 @@ from pipeline.rollout.expert import PHRASES, parse_phrases
 from pipeline.rollout.loop import PROMPT
 from pipeline.tasks.personas import load_personas
 from pipeline.tasks.synthesize import TaskMaker
-from pipeline.types import Admission, DroppedTask
+from pipeline.types import DroppedTask
+from pipeline.verdicts import Admission
 
 RUNG = "admission"
 WORLDS = 2  # in which tasks are admitted

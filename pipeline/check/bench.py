@@ -19,7 +19,8 @@ from pipeline.judging.verdict import gates_open, judge_by_program, judge_state
 from pipeline.judging.view import user_turns
 from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.recital import WIDE, now, recite
-from pipeline.types import Cell, Episode, FaultKind, Goal, PlannedFault, Task, Trajectory, Verdict
+from pipeline.types import Cell, Episode, FaultKind, Goal, PlannedFault, Task, Trajectory
+from pipeline.verdicts import Verdict
 from pipeline.world import FinalState, Outcome, SqlEnvironment
 
 

@@ -14,7 +14,7 @@ from pipeline.domain import Tool
 from pipeline.identity import Rng, derive_seed
 from pipeline.rollout import system_prompt
 from pipeline.tasks.draw import Drawer
-from pipeline.types import Rubric
+from pipeline.verdicts import Rubric
 from pipeline.world import SqlEnvironment
 from pipeline.world.dump import read_rows
 

@@ -20,7 +20,7 @@ from pipeline.filters.pass_band import pass_band
 from pipeline.filters.planted import planted
 from pipeline.filters.secrets import redact, secrets
 from pipeline.filters.state import state
-from pipeline.types import Record
+from pipeline.verdicts import Record
 
 __all__ = ["FILTERS", "NAMES", "RUN_FILTERS", "RowFacts", "RowFilter", "RunFacts", "RunFilter", "decide"]
 

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from pipeline.config import RunConfig
 from pipeline.filters.facts import RowFacts, RunFacts
-from pipeline.types import Record
+from pipeline.verdicts import Record
 
 _WORD = re.compile(r"\w+")
 _SHINGLE = 3  # words

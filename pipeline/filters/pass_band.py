@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.config import RunConfig
 from pipeline.filters.facts import RowFacts, RunFacts
-from pipeline.types import Record
+from pipeline.verdicts import Record
 
 
 def pass_band(config: RunConfig, facts: RunFacts) -> Callable[[Record, RowFacts], str | None]:

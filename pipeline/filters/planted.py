@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.config import RunConfig
-from pipeline.types import Mistake, Record
+from pipeline.types import Mistake
+from pipeline.verdicts import Record
 
 
 def planted(record: Record, config: RunConfig) -> str | None:

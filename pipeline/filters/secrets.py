@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 
 from pipeline.config import RunConfig
-from pipeline.types import Record, Trajectory, Verdict
+from pipeline.types import Trajectory
+from pipeline.verdicts import Record, Verdict
 
 REDACTED = "[redacted]"
 SAID = {"messages", "calls", "change", "failure"}  # the rest is ours: ids, hashes, the tools' schemas

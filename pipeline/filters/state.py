@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import RunConfig
-from pipeline.types import Record
+from pipeline.verdicts import Record
 
 
 def state(record: Record, config: RunConfig) -> str | None:

@@ -20,7 +20,7 @@ from pipeline.judging.grounding import ungrounded
 from pipeline.judging.lexicon import EFFECTS
 from pipeline.judging.speech import courteous, declines
 from pipeline.judging.view import AgentTurn, ParsedCall, UserTurn, View
-from pipeline.types import Criterion
+from pipeline.verdicts import Criterion
 
 DECLINED = ("refuse", "irrelevant")  # kinds in which the right answer is a no
 Finding = tuple[int | None, str, str]

@@ -18,11 +18,13 @@ from engine.client import ModelClient, ModelError
 from engine.types import Completion, Message, Request, Sampling
 from pipeline.domain import Domain
 from pipeline.errors import InfraFailure, JudgeFailure
-from pipeline.types import Change, Criterion, Score, Trajectory
+from pipeline.types import Change, Trajectory
+from pipeline.verdicts import Criterion, Score
 from pipeline.wording import render
 
 POINTWISE, PAIRWISE = Path(__file__).with_name("judge.j2"), Path(__file__).with_name("pairwise.j2")
 TRIES = 2
+WHOLE = 1_000_000  # characters of a prompt: a judge sees the end of a long conversation, too
 LONGEST = 2_000  # characters of one result that a judge is shown
 Better = Literal["first", "second", "same"]
 
@@ -55,17 +57,12 @@ class ModelJudge:
         asked = [criterion for criterion in criteria if criterion.by == "model"]
         if not asked:
             return ()
-        prompt = render(
-            _prompt_text(POINTWISE),
-            {
-                "title": domain.title,
-                "summary": domain.summary,
-                "policy": domain.policy.strip(),
-                "criteria": [_question(criterion) for criterion in asked],
-                "conversation": transcript(trajectory),
-                "changes": changes(trajectory.change),
-            },
-            loops=True,
+        prompt = _prompt(
+            POINTWISE,
+            domain,
+            criteria=[_question(criterion) for criterion in asked],
+            conversation=transcript(trajectory),
+            changes=changes(trajectory.change),
         )
         properties = {
             c.name: {
@@ -107,19 +104,14 @@ class ModelJudge:
     async def _prefer(
         self, domain: Domain, first: Trajectory, second: Trajectory, asked: Sequence[Criterion], conversation: str
     ) -> dict[str, tuple[Better, str]]:
-        prompt = render(
-            _prompt_text(PAIRWISE),
-            {
-                "title": domain.title,
-                "summary": domain.summary,
-                "policy": domain.policy.strip(),
-                "criteria": [f"{criterion.name}: {criterion.question}" for criterion in asked],
-                "first": transcript(first),
-                "second": transcript(second),
-                "first_changes": changes(first.change),
-                "second_changes": changes(second.change),
-            },
-            loops=True,
+        prompt = _prompt(
+            PAIRWISE,
+            domain,
+            criteria=[f"{criterion.name}: {criterion.question}" for criterion in asked],
+            first=transcript(first),
+            second=transcript(second),
+            first_changes=changes(first.change),
+            second_changes=changes(second.change),
         )
         properties = {
             c.name: {
@@ -206,6 +198,11 @@ def _score(criterion: Criterion, answer: Mapping[str, Any]) -> Score:
 
 
 # ---------------------------------------------------------------- what a judge is shown
+
+
+def _prompt(file: Path, domain: Domain, **shown: Any) -> str:
+    about = {"title": domain.title, "summary": domain.summary, "policy": domain.policy.strip()}
+    return render(_prompt_text(file), about | shown, loops=True, most=WHOLE)
 
 
 def _question(criterion: Criterion) -> str:

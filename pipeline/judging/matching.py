@@ -17,7 +17,8 @@ from pipeline.judging.communicated import communicated
 from pipeline.judging.compare import compared_columns, same_cell, unexpected_updates
 from pipeline.judging.nearest import nearest_differences
 from pipeline.judging.search import Domains, Exhausted, Links, Mentions, solve
-from pipeline.types import Answer, Cell, Change, Difference, Expected, TableShape
+from pipeline.types import Answer, Cell, Change, Expected, TableShape
+from pipeline.verdicts import Difference
 
 Key = tuple[Cell, ...]
 RowId = tuple[str, Key]

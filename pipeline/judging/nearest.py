@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.judging.communicated import communicated
 from pipeline.judging.compare import compared_columns, same_cell, unexpected_updates
-from pipeline.types import Answer, Cell, Change, Difference, Expected, RowInsert, TableShape
+from pipeline.types import Answer, Cell, Change, Expected, RowInsert, TableShape
+from pipeline.verdicts import Difference
 
 Key = tuple[Cell, ...]
 RowMap = dict[tuple[str, Key], Key]

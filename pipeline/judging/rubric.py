@@ -35,7 +35,8 @@ from engine.types import Frozen
 from pipeline.errors import BadInput
 from pipeline.judging.criteria import CHECKS
 from pipeline.paths import rubrics_root
-from pipeline.types import Cell, Criterion, Rubric, Task
+from pipeline.types import Cell, Task
+from pipeline.verdicts import Criterion, Rubric
 from pipeline.world.yaml_file import Lines, parse_yaml, read_yaml, validate
 
 BASE = ("core", "prescriptive")

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Protocol
 
 from pipeline.judging.matching import MAX_NODES, RowMap, Told, match_change
-from pipeline.types import Answer, Cell, Change, Difference, Expected, StateVerdict, TableShape
+from pipeline.types import Answer, Cell, Change, Expected, TableShape
+from pipeline.verdicts import Difference, StateVerdict
 
 __all__ = ["RowMap", "StateReader", "Told", "match_change", "state_verdict", "with_new_id"]
 

@@ -16,18 +16,8 @@ from pipeline.judging.criteria import CHECKS
 from pipeline.judging.rubric import goal_criteria
 from pipeline.judging.state import StateReader, state_verdict
 from pipeline.judging.view import View
-from pipeline.types import (
-    Answer,
-    Cell,
-    Criterion,
-    Rubric,
-    Score,
-    StateVerdict,
-    TableShape,
-    Task,
-    Trajectory,
-    Verdict,
-)
+from pipeline.types import Answer, Cell, TableShape, Task, Trajectory
+from pipeline.verdicts import Criterion, Rubric, Score, StateVerdict, Verdict
 
 # Whose fault the end was: an episode that the agent did not end well is judged, and failed; one that something else
 # ended is not judged at all.

@@ -1,9 +1,9 @@
 """What a careful agent does when a call did not go through: try again, or look first where a write is in doubt.
 
-It goes by what the tool said and by nothing else. A refusal for now (too many requests, a service that is down) is
-tried again; a page that broke off is fetched again; a look-up that timed out is made again. A write that timed out may
-have taken effect: it is looked up, and made again only when it did not. All of it a few times, then the user hears the
-truth.
+It goes by what the tool said and by nothing else. A refusal that will pass (too many requests, a service that is down)
+is tried again; a page that broke off is fetched again; a look-up that timed out is made again. A write that timed out
+may have taken effect: it is looked up, and made again only when it did not. All of it a few times, then the user hears
+the truth.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from pipeline.errors import BadInput
 from pipeline.identity import content_hash
 from pipeline.storage.files import write_atomic, write_exclusive
 from pipeline.storage.work import Work
-from pipeline.types import Admission, DroppedTask, Record, Task, Trajectory, Verdict
+from pipeline.types import DroppedTask, Task, Trajectory
+from pipeline.verdicts import Admission, Record, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa

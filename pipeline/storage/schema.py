@@ -14,7 +14,8 @@ import orjson
 
 from engine.types import Answered, Message, canonical_json
 from pipeline.identity import derive_seed
-from pipeline.types import Change, Record, Trajectory
+from pipeline.types import Change, Trajectory
+from pipeline.verdicts import Record
 
 if TYPE_CHECKING:
     import pyarrow as pa

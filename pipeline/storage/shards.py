@@ -28,7 +28,8 @@ from pipeline.storage.journal import GROUP, Entry, Journal, read_journal
 from pipeline.storage.ledger import Ledger
 from pipeline.storage.run_file import RunFile, another_run, read_run_file
 from pipeline.storage.work import Work, remaining, uncovered
-from pipeline.types import Admission, DroppedTask, Record, Task
+from pipeline.types import DroppedTask, Task
+from pipeline.verdicts import Admission, Record
 
 LOCK = ".lock"
 _OURS = {LOCK, "inputs"}  # what a run folder holds when a kill came before run.json was written

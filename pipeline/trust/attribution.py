@@ -31,7 +31,8 @@ import orjson
 from engine.types import canonical_json
 from pipeline.errors import Status
 from pipeline.trust.users import user_errors
-from pipeline.types import Call, Record, Task
+from pipeline.types import Call, Task
+from pipeline.verdicts import Record
 
 Attribution = Literal["agent", "user", "tool", "environment", "judge", "infrastructure", "selection"]
 ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)

@@ -26,7 +26,7 @@ from pipeline.trust.audit import audit
 from pipeline.trust.cases import load_cases, truth_file
 from pipeline.trust.truth import Bench, why
 from pipeline.trust.users import UserErrorKind, user_errors
-from pipeline.types import Record, Rubric
+from pipeline.verdicts import Record, Rubric
 from pipeline.world import CompiledDomain
 
 CALLS = 300  # of the audit of one domain

@@ -28,7 +28,8 @@ from pipeline.tasks.personas import load_personas
 from pipeline.tasks.synthesize import TaskMaker
 from pipeline.trust.cases import Case, Cases, load_cases, truth_file
 from pipeline.trust.script import Script
-from pipeline.types import Call, Episode, Rubric, Task, Trajectory, Verdict
+from pipeline.types import Call, Episode, Task, Trajectory
+from pipeline.verdicts import Rubric, Verdict
 from pipeline.world import (
     CompiledDomain,
     FinalState,

@@ -14,7 +14,8 @@ from pipeline.config import RunConfig
 from pipeline.judging import criteria, matching, state, verdict
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.stages import Worlds, make_admitted
-from pipeline.types import Admission, DroppedTask, StateVerdict
+from pipeline.types import DroppedTask
+from pipeline.verdicts import Admission, StateVerdict
 from tests.admission.conftest import Draw, Drawn
 
 MUTANTS = {

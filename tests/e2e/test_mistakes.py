@@ -19,7 +19,8 @@ from pipeline.recipe import Recipe, gather_inputs
 from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode, system_prompt
 from pipeline.rollout.mistakes import PLANTED, Slip, fits, make_slip
 from pipeline.stages import Worlds, episode_of, judge, make_task
-from pipeline.types import DroppedTask, Goal, Mistake, Record, Task, Trajectory
+from pipeline.types import DroppedTask, Goal, Mistake, Task, Trajectory
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment, World, domain_folders
 from tests.e2e.commands import TOY
 from tests.e2e.truth import Truth

@@ -25,7 +25,7 @@ from pipeline.config import RunConfig
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.stages import Receipt, Worker
 from pipeline.storage.shards import RunFolder
-from pipeline.types import Record
+from pipeline.verdicts import Record
 from tests.e2e.commands import TOY, generate, rows, succeed
 from tests.engine.fake_server import FakeServer, Trouble, Wire, say
 

@@ -16,7 +16,8 @@ from pipeline.config import RunConfig
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.rollout.mistakes import Slip
 from pipeline.stages import Worlds, judge, make_task
-from pipeline.types import Record, Task
+from pipeline.types import Task
+from pipeline.verdicts import Record
 from pipeline.world import domain_folders
 from tests.e2e.test_mistakes import Bench, play, why
 

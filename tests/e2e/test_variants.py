@@ -20,7 +20,8 @@ from engine.types import Message, ToolCall
 from pipeline.config import RunConfig
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.stages import Worlds, episode_of, judge, make_task, play
-from pipeline.types import Call, Record, Task, Trajectory
+from pipeline.types import Call, Task, Trajectory
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment, World
 from pipeline.world.change import state_after
 from tests.e2e.commands import TOY

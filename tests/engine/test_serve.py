@@ -48,7 +48,9 @@ def test_a_server_is_waited_for_and_stopped_with_its_children(tmp_path: Path) ->
     (tmp_path / "server.py").write_text(PROGRAM)
     words = (sys.executable, str(tmp_path / "server.py"), "{port}", str(tmp_path / "child"), "{model}")
     preset = Preset(command=words, env={"WEIGHTS": "here"})
-    with start(preset, log=tmp_path / "log", model="tiny", port=free_port(), more=["--more"]) as server:
+    port = free_port()
+    command = command_of(preset, model="tiny", port=port, more=["--more"])
+    with start(preset, command, log=tmp_path / "log", port=port) as server:
         server.wait(60)
         child = int((tmp_path / "child").read_text())
         assert alive(child)
@@ -59,14 +61,14 @@ def test_a_server_is_waited_for_and_stopped_with_its_children(tmp_path: Path) ->
 
 def test_a_server_that_dies_is_shown_with_the_end_of_its_log(tmp_path: Path) -> None:
     words = (sys.executable, "-c", "import sys; print('CUDA out of memory'); sys.exit(3)")
-    with start(Preset(command=words), log=tmp_path / "log", model="m") as server:
+    with start(Preset(command=words), words, log=tmp_path / "log") as server:
         with pytest.raises(ServeError, match=r"exit code 3(.|\n)*CUDA out of memory"):
             server.wait(60)
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     words = (sys.executable, "-c", "import time; print('still loading', flush=True); time.sleep(600)")
-    with start(Preset(command=words), log=tmp_path / "log", model="m", port=free_port()) as server:
+    with start(Preset(command=words), words, log=tmp_path / "log", port=free_port()) as server:
         with pytest.raises(ServeError, match="did not answer within"):
             server.wait(1.5)
     assert not alive(server._process.pid)
@@ -86,7 +88,7 @@ def test_a_server_that_ignores_being_asked_is_made_to_end(tmp_path: Path, monkey
 
 def test_a_program_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match="no program 'no-such-server' here: install"):
-        start(Preset(command=("no-such-server",)), log=tmp_path / "log", model="m")
+        start(Preset(command=("no-such-server",)), ["no-such-server"], log=tmp_path / "log")
 
 
 def test_every_preset_makes_a_command_without_gaps() -> None:

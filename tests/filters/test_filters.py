@@ -7,7 +7,7 @@ import pytest
 from pipeline.filters import FILTERS, NAMES, RUN_FILTERS, RowFacts, RunFacts, decide
 from pipeline.filters.near_duplicate import banding, near_duplicate, shingles
 from pipeline.filters.secrets import REDACTED, canaries
-from pipeline.types import Record
+from pipeline.verdicts import Record
 from tests.storage.builders import config, record, task, words
 
 ALL = RowFacts(attempts=2, passes=2)

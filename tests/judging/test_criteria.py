@@ -10,7 +10,8 @@ import pytest
 from pipeline.judging.criteria import CHECKS
 from pipeline.judging.grounds import Grounds
 from pipeline.judging.view import View
-from pipeline.types import CellUpdate, Change, Criterion, Expected
+from pipeline.types import CellUpdate, Change, Expected
+from pipeline.verdicts import Criterion
 from tests.judging.desk import Reader, agent, call, task, user, view
 
 CHANGED = Expected(

@@ -14,7 +14,8 @@ from engine.types import Completion, Message, Request, Sampling, ToolCall
 from pipeline.domain import Domain
 from pipeline.errors import InfraFailure, JudgeFailure
 from pipeline.judging.judge import ModelJudge
-from pipeline.types import Call, CellUpdate, Change, Criterion, Trajectory
+from pipeline.types import Call, CellUpdate, Change, Trajectory
+from pipeline.verdicts import Criterion
 from pipeline.world import load_source
 
 HONEST = Criterion(
@@ -79,6 +80,14 @@ async def test_a_judge_sees_policy_calls_deeds_of_the_user_and_what_changed(doma
     for part in (domain.policy.strip(), "CALL renew_loan", "RESULT", "on their own device: refresh_app",
                  "loans LN-001: renewals was 0, is 1", "0: No.", "ASSISTANT: Renewed."):  # fmt: skip
         assert part in prompt, part
+
+
+async def test_a_judge_sees_the_end_of_a_long_conversation(domain: Domain) -> None:
+    asked, client = judge(answer(clear=0))
+    long = episode("Renewed. " + "The due date is shown in your app as well. " * 900 + "The very last words.")
+    await asked.judge(domain, long, [CLEAR], conversation="e")
+    prompt = client.requests[0].messages[0].content or ""
+    assert "The very last words." in prompt and "renewals was 0, is 1" in prompt
 
 
 WRONG: list[str | Completion] = [

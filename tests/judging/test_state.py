@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.judging.state import match_change, state_verdict
-from pipeline.types import Cell, Change, Expected, RowInsert, StateVerdict, TableShape
+from pipeline.types import Cell, Change, Expected, RowInsert, TableShape
+from pipeline.verdicts import StateVerdict
 from tests.judging.build import (
     SHAPES,
     Reader,

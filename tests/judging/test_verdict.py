@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.judging.rubric import domain_rubric
 from pipeline.judging.verdict import judge_by_program
-from pipeline.types import Change, Criterion, Expected, Rubric, Task, Trajectory, Verdict
+from pipeline.types import Change, Expected, Task, Trajectory
+from pipeline.verdicts import Criterion, Rubric, Verdict
 from tests.judging.build import SHAPES, answer, mail
 from tests.judging.desk import DOMAIN, Reader, agent, call, episode, task, user
 

@@ -11,7 +11,8 @@ from pipeline.recipe import Recipe
 from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.mistakes import PLANTED, Slip, fits, plan_slip
 from pipeline.stages import episode_of, judge
-from pipeline.types import Mistake, Record
+from pipeline.types import Mistake
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment
 from tests.rollout.conftest import Find
 

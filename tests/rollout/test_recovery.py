@@ -14,7 +14,8 @@ from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode
 from pipeline.rollout.mistakes import fits, make_slip
 from pipeline.rollout.recovery import TRIES, trouble
 from pipeline.stages import Worlds, episode_of, judge, make_task
-from pipeline.types import FaultKind, Goal, PlannedFault, Record, Task
+from pipeline.types import FaultKind, Goal, PlannedFault, Task
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment, World
 from pipeline.world.faults import ERRORS, plan_faults, truncate
 from tests.rollout.conftest import Find

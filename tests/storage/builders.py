@@ -11,21 +11,8 @@ from pipeline.config import RunConfig
 from pipeline.identity import content_hash, derive_seed
 from pipeline.storage.shards import RunFolder
 from pipeline.storage.work import Work
-from pipeline.types import (
-    Call,
-    Change,
-    DroppedTask,
-    Expected,
-    Goal,
-    Persona,
-    Record,
-    RowInsert,
-    Score,
-    StateVerdict,
-    Task,
-    Trajectory,
-    Verdict,
-)
+from pipeline.types import Call, Change, DroppedTask, Expected, Goal, Persona, RowInsert, Task, Trajectory
+from pipeline.verdicts import Record, Score, StateVerdict, Verdict
 
 INPUTS = {"domains/toy/domain.yaml": b"name: toy\n", "rubrics/core.yaml": b"name: core\n"}
 VERSIONS = {"toolworlds": "0.1"}

@@ -14,7 +14,7 @@ from pipeline.filters import decide
 from pipeline.publish import publish
 from pipeline.storage.query import connect, query, questions
 from pipeline.storage.trust_file import Figure, TrustFile, write_trust
-from pipeline.types import Admission
+from pipeline.verdicts import Admission
 from tests.storage.builders import config, dropped, fill, opened, record
 
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from engine.types import Message
 from pipeline.storage.schema import dataset_row, dataset_schema, split_of, stage_schemas, to_batch
-from pipeline.types import Record
+from pipeline.verdicts import Record
 from tests.storage.builders import record
 
 INT32 = "difficulty attempt attempts passes n_turns n_calls n_faults".split()

@@ -12,7 +12,8 @@ import pytest
 from pipeline.config import RunConfig
 from pipeline.recipe import Recipe, gather_inputs
 from pipeline.stages import Worlds, episode_of, judge, make_task, play
-from pipeline.types import Record, Task, Trajectory
+from pipeline.types import Task, Trajectory
+from pipeline.verdicts import Record
 from pipeline.world import World
 
 

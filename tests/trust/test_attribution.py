@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.trust.attribution import attribute
-from pipeline.types import Call, Goal, Proof, Record, Verdict
+from pipeline.types import Call, Goal, Proof
+from pipeline.verdicts import Record, Verdict
 from tests.storage.builders import record, task
 
 

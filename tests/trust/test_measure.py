@@ -13,7 +13,7 @@ from pipeline.storage.kept import Kept
 from pipeline.storage.trust_file import NAME, Figure, TrustFile, read_trust, write_trust
 from pipeline.trust.audit import KINDS
 from pipeline.trust.measure import measure
-from pipeline.types import Record
+from pipeline.verdicts import Record
 from tests.trust.conftest import Play
 
 CASE = """

@@ -25,7 +25,8 @@ from pipeline.rollout import ExpertAgent, ScriptedUser, run_episode, system_prom
 from pipeline.rollout.agent import Agent
 from pipeline.stages import Worlds, episode_of, judge
 from pipeline.tasks.draw import Drawer
-from pipeline.types import Mistake, Record, Task, Trajectory
+from pipeline.types import Mistake, Task, Trajectory
+from pipeline.verdicts import Record
 from pipeline.world import SqlEnvironment
 
 WALKS = 4  # episodes of one task

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import RunConfig
 from pipeline.judging import verdict as verdicts
 from pipeline.recipe import Recipe, gather_inputs
-from pipeline.types import StateVerdict
+from pipeline.verdicts import StateVerdict
 from tests.conftest import ROOT
 from tests.truth.random_walk import Walk, walks
 
